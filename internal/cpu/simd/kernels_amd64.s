@@ -2831,63 +2831,63 @@ TEXT ·layerNormOfSumF32AVX2(SB), NOSPLIT, $328-225
 	MOVQ    y_base+0(FP), SI
 	CMPB    stream+224(FP), $0x00
 	JE      plain185
-	MOVQ    DX, CX
-	ADDQ    CX, CX
-	MOVQ    $0x00002000, DI
-	CMPQ    CX, DI
-	CMOVQCS DI, CX
+	MOVQ    DX, DI
+	ADDQ    DI, DI
+	MOVQ    $0x00002000, CX
+	CMPQ    DI, CX
+	CMOVQCS CX, DI
 	XORQ    CX, CX
-	LEAQ    2(CX), DI
-	CMPQ    DI, rstd_len+200(FP)
+	LEAQ    2(CX), R8
+	CMPQ    R8, rstd_len+200(FP)
 	JG      rest189
-	MOVQ    BX, DI
 	MOVQ    BX, R8
-	MOVQ    a_base+48(FP), R9
-	MOVQ    CX, R10
-	IMULQ   DX, R10
-	ADDQ    R10, R9
-	MOVQ    b_base+72(FP), R10
+	MOVQ    BX, R9
+	MOVQ    a_base+48(FP), R10
 	MOVQ    CX, R11
 	IMULQ   DX, R11
 	ADDQ    R11, R10
+	MOVQ    b_base+72(FP), R11
+	MOVQ    CX, R12
+	IMULQ   DX, R12
+	ADDQ    R12, R11
 	MOVQ    AX, (SP)
 
 block190:
-	MOVQ    (SP), R11
-	MOVQ    $0x00000400, R12
-	CMPQ    R12, R11
-	CMOVQLT R12, R11
+	MOVQ    (SP), R12
+	MOVQ    $0x00000400, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
-	SUBQ    $0x10, R11
+	SUBQ    $0x10, R12
 	JL      rest194
 
 vectors193:
-	VMOVUPS (R9), Y4
-	VADDPS  (R10), Y4, Y4
-	VMOVUPS Y4, (R8)
+	VMOVUPS (R10), Y4
+	VADDPS  (R11), Y4, Y4
+	VMOVUPS Y4, (R9)
 	VADDPS  Y4, Y0, Y0
-	VMOVUPS (R9)(DX*1), Y4
-	VADDPS  (R10)(DX*1), Y4, Y4
-	VMOVUPS Y4, (R8)(DX*1)
+	VMOVUPS (R10)(DX*1), Y4
+	VADDPS  (R11)(DX*1), Y4, Y4
+	VMOVUPS Y4, (R9)(DX*1)
 	VADDPS  Y4, Y2, Y2
-	ADDQ    $+32, R8
 	ADDQ    $+32, R9
 	ADDQ    $+32, R10
-	VMOVUPS (R9), Y4
-	VADDPS  (R10), Y4, Y4
-	VMOVUPS Y4, (R8)
+	ADDQ    $+32, R11
+	VMOVUPS (R10), Y4
+	VADDPS  (R11), Y4, Y4
+	VMOVUPS Y4, (R9)
 	VADDPS  Y4, Y1, Y1
-	VMOVUPS (R9)(DX*1), Y4
-	VADDPS  (R10)(DX*1), Y4, Y4
-	VMOVUPS Y4, (R8)(DX*1)
+	VMOVUPS (R10)(DX*1), Y4
+	VADDPS  (R11)(DX*1), Y4, Y4
+	VMOVUPS Y4, (R9)(DX*1)
 	VADDPS  Y4, Y3, Y3
-	ADDQ    $+32, R8
 	ADDQ    $+32, R9
 	ADDQ    $+32, R10
-	SUBQ    $0x10, R11
+	ADDQ    $+32, R11
+	SUBQ    $0x10, R12
 	JGE     vectors193
 
 rest194:
@@ -2923,21 +2923,21 @@ summed192:
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
 	VDIVPD       Y1, Y0, Y0
-	MOVQ         mean_base+144(FP), R8
+	MOVQ         mean_base+144(FP), R9
 	VCVTPD2PSY   Y0, X0
-	VMOVSD       X0, (R8)(CX*4)
+	VMOVSD       X0, (R9)(CX*4)
 	VCVTPS2PD    X0, Y0
-	MOVQ         mean_base+144(FP), R8
-	VBROADCASTSS (R8)(CX*4), Y0
-	VBROADCASTSS 4(R8)(CX*4), Y2
-	MOVQ         BX, R8
+	MOVQ         mean_base+144(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y0
+	VBROADCASTSS 4(R9)(CX*4), Y2
+	MOVQ         BX, R9
 	MOVQ         AX, (SP)
 
 block196:
-	MOVQ    (SP), R9
-	MOVQ    $0x00000200, R10
-	CMPQ    R10, R9
-	CMOVQLT R10, R9
+	MOVQ    (SP), R10
+	MOVQ    $0x00000200, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y7, Y7, Y7
 	VXORPS  Y8, Y8, Y8
@@ -2962,31 +2962,31 @@ block196:
 	VMOVUPS Y10, 264(SP)
 	VXORPS  Y10, Y10, Y10
 	VMOVUPS Y10, 296(SP)
-	SUBQ    $0x10, R9
+	SUBQ    $0x10, R10
 	JL      rest200
 
 vectors199:
-	VMOVUPS     (R8), Y10
+	VMOVUPS     (R9), Y10
 	VSUBPS      Y0, Y10, Y10
 	VADDPS      Y10, Y1, Y1
 	VFMADD231PS Y10, Y10, Y3
-	VMOVUPS     (R8)(DX*1), Y10
+	VMOVUPS     (R9)(DX*1), Y10
 	VSUBPS      Y2, Y10, Y10
 	VADDPS      Y10, Y8, Y8
 	VFMADD231PS Y10, Y10, Y5
-	ADDQ        $+32, R8
-	VMOVUPS     (R8), Y10
+	ADDQ        $+32, R9
+	VMOVUPS     (R9), Y10
 	VSUBPS      Y0, Y10, Y10
 	VADDPS      Y10, Y7, Y7
 	VFMADD231PS Y10, Y10, Y4
-	VMOVUPS     (R8)(DX*1), Y10
+	VMOVUPS     (R9)(DX*1), Y10
 	VSUBPS      Y2, Y10, Y10
 	VADDPS      Y10, Y9, Y9
 	VFMADD231PS Y10, Y10, Y6
-	ADDQ        $+32, R8
-	TESTQ       $0x00000070, R9
+	ADDQ        $+32, R9
+	TESTQ       $0x00000070, R10
 	JNZ         further202
-	CMPQ        R9, $0x10
+	CMPQ        R10, $0x10
 	JL          further202
 	VADDPS      72(SP), Y1, Y1
 	VMOVUPS     Y1, 72(SP)
@@ -3014,7 +3014,7 @@ vectors199:
 	VXORPS      Y6, Y6, Y6
 
 further202:
-	SUBQ $0x10, R9
+	SUBQ $0x10, R10
 	JGE  vectors199
 
 rest200:
@@ -3091,112 +3091,112 @@ summed198:
 	VSQRTPD      Y3, Y3
 	VBROADCASTSD literal64_1<>+0(SB), Y2
 	VDIVPD       Y3, Y2, Y2
-	MOVQ         rstd_base+192(FP), R8
+	MOVQ         rstd_base+192(FP), R9
 	VCVTPD2PSY   Y2, X3
-	VMOVSD       X3, (R8)(CX*4)
+	VMOVSD       X3, (R9)(CX*4)
 	VCVTPS2PD    X3, Y3
-	MOVQ         mean_base+144(FP), R8
+	MOVQ         mean_base+144(FP), R9
 	VXORPS       Y3, Y3, Y3
-	VMOVSD       (R8)(CX*4), X3
+	VMOVSD       (R9)(CX*4), X3
 	VCVTPS2PD    X3, Y3
 	VADDPD       Y3, Y0, Y0
-	MOVQ         mean_base+144(FP), R8
+	MOVQ         mean_base+144(FP), R9
 	VCVTPD2PSY   Y0, X0
-	VMOVSD       X0, (R8)(CX*4)
+	VMOVSD       X0, (R9)(CX*4)
 	VCVTPS2PD    X0, Y0
 	VSUBPD       Y0, Y3, Y3
 	VADDPD       Y1, Y3, Y3
 	VMULPD       Y2, Y3, Y3
-	MOVQ         shift_base+168(FP), R8
+	MOVQ         shift_base+168(FP), R9
 	VCVTPD2PSY   Y3, X0
-	VMOVSD       X0, (R8)(CX*4)
+	VMOVSD       X0, (R9)(CX*4)
 	VCVTPS2PD    X0, Y0
 	LEAQ         (BX)(DX*2), BX
 	ADDQ         $0x02, CX
 
 loop187:
-	LEAQ         2(CX), R8
-	CMPQ         R8, rstd_len+200(FP)
+	LEAQ         2(CX), R9
+	CMPQ         R9, rstd_len+200(FP)
 	JG           last188
-	MOVQ         BX, R8
-	MOVQ         a_base+48(FP), R9
-	MOVQ         CX, R10
-	IMULQ        DX, R10
-	ADDQ         R10, R9
-	MOVQ         b_base+72(FP), R10
+	MOVQ         BX, R9
+	MOVQ         a_base+48(FP), R10
 	MOVQ         CX, R11
 	IMULQ        DX, R11
 	ADDQ         R11, R10
-	MOVQ         rstd_base+192(FP), R11
-	VBROADCASTSS -8(R11)(CX*4), Y0
-	MOVQ         gamma_base+96(FP), R11
-	MOVQ         mean_base+144(FP), R12
-	VBROADCASTSS -8(R12)(CX*4), Y1
-	MOVQ         shift_base+168(FP), R12
-	VBROADCASTSS -8(R12)(CX*4), Y2
-	MOVQ         beta_base+120(FP), R12
+	MOVQ         b_base+72(FP), R11
+	MOVQ         CX, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         rstd_base+192(FP), R12
+	VBROADCASTSS -8(R12)(CX*4), Y0
+	MOVQ         gamma_base+96(FP), R12
+	MOVQ         mean_base+144(FP), R13
+	VBROADCASTSS -8(R13)(CX*4), Y1
+	MOVQ         shift_base+168(FP), R13
+	VBROADCASTSS -8(R13)(CX*4), Y2
+	MOVQ         beta_base+120(FP), R13
 	MOVQ         AX, (SP)
 
 block203:
-	MOVQ    (SP), R13
-	MOVQ    $0x00000400, R14
-	CMPQ    R14, R13
-	CMOVQLT R14, R13
+	MOVQ    (SP), R14
+	MOVQ    $0x00000400, R15
+	CMPQ    R15, R14
+	CMOVQLT R15, R14
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
 	VXORPS  Y5, Y5, Y5
 	VXORPS  Y6, Y6, Y6
-	SUBQ    $0x10, R13
+	SUBQ    $0x10, R14
 	JL      rest207
 
 vectors206:
-	PREFETCHT1  8192(R9)
-	PREFETCHT1  8192(R10)
-	VMOVUPS     (R9), Y7
-	VADDPS      (R10), Y7, Y7
-	VMOVUPS     Y7, (R8)
+	PREFETCHT1  (R10)(DI*1)
+	PREFETCHT1  (R11)(DI*1)
+	VMOVUPS     (R10), Y7
+	VADDPS      (R11), Y7, Y7
+	VMOVUPS     Y7, (R9)
 	VADDPS      Y7, Y3, Y3
-	VMOVUPS     (R9)(DX*1), Y7
-	VADDPS      (R10)(DX*1), Y7, Y7
-	VMOVUPS     Y7, (R8)(DX*1)
+	VMOVUPS     (R10)(DX*1), Y7
+	VADDPS      (R11)(DX*1), Y7, Y7
+	VMOVUPS     Y7, (R9)(DX*1)
 	VADDPS      Y7, Y5, Y5
-	VMOVUPS     (DI), Y7
+	VMOVUPS     (R8), Y7
 	VSUBPS      Y1, Y7, Y7
 	VFMSUB213PS Y2, Y0, Y7
-	VMOVUPS     (R11), Y8
-	VFMADD213PS (R12), Y8, Y7
+	VMOVUPS     (R12), Y8
+	VFMADD213PS (R13), Y8, Y7
 	VMOVNTPS    Y7, (SI)
-	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
-	ADDQ        $+32, DI
-	ADDQ        $+32, SI
 	ADDQ        $+32, R11
+	ADDQ        $+32, R8
+	ADDQ        $+32, SI
 	ADDQ        $+32, R12
-	PREFETCHT1  8192(R9)
-	PREFETCHT1  8192(R10)
-	VMOVUPS     (R9), Y7
-	VADDPS      (R10), Y7, Y7
-	VMOVUPS     Y7, (R8)
+	ADDQ        $+32, R13
+	PREFETCHT1  (R10)(DI*1)
+	PREFETCHT1  (R11)(DI*1)
+	VMOVUPS     (R10), Y7
+	VADDPS      (R11), Y7, Y7
+	VMOVUPS     Y7, (R9)
 	VADDPS      Y7, Y4, Y4
-	VMOVUPS     (R9)(DX*1), Y7
-	VADDPS      (R10)(DX*1), Y7, Y7
-	VMOVUPS     Y7, (R8)(DX*1)
+	VMOVUPS     (R10)(DX*1), Y7
+	VADDPS      (R11)(DX*1), Y7, Y7
+	VMOVUPS     Y7, (R9)(DX*1)
 	VADDPS      Y7, Y6, Y6
-	VMOVUPS     (DI), Y7
+	VMOVUPS     (R8), Y7
 	VSUBPS      Y1, Y7, Y7
 	VFMSUB213PS Y2, Y0, Y7
-	VMOVUPS     (R11), Y8
-	VFMADD213PS (R12), Y8, Y7
+	VMOVUPS     (R12), Y8
+	VFMADD213PS (R13), Y8, Y7
 	VMOVNTPS    Y7, (SI)
-	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
-	ADDQ        $+32, DI
-	ADDQ        $+32, SI
 	ADDQ        $+32, R11
+	ADDQ        $+32, R8
+	ADDQ        $+32, SI
 	ADDQ        $+32, R12
-	SUBQ        $0x10, R13
+	ADDQ        $+32, R13
+	SUBQ        $0x10, R14
 	JGE         vectors206
 
 rest207:
@@ -3232,29 +3232,29 @@ summed205:
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
 	VDIVPD       Y0, Y3, Y3
-	MOVQ         mean_base+144(FP), R8
+	MOVQ         mean_base+144(FP), R9
 	VCVTPD2PSY   Y3, X0
-	VMOVSD       X0, (R8)(CX*4)
+	VMOVSD       X0, (R9)(CX*4)
 	VCVTPS2PD    X0, Y0
-	MOVQ         mean_base+144(FP), R8
-	VBROADCASTSS (R8)(CX*4), Y1
-	VBROADCASTSS 4(R8)(CX*4), Y3
-	MOVQ         BX, R8
-	MOVQ         rstd_base+192(FP), R11
-	VBROADCASTSS -4(R11)(CX*4), Y4
-	MOVQ         gamma_base+96(FP), R11
-	MOVQ         mean_base+144(FP), R12
-	VBROADCASTSS -4(R12)(CX*4), Y5
-	MOVQ         shift_base+168(FP), R12
-	VBROADCASTSS -4(R12)(CX*4), Y6
-	MOVQ         beta_base+120(FP), R12
+	MOVQ         mean_base+144(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y1
+	VBROADCASTSS 4(R9)(CX*4), Y3
+	MOVQ         BX, R9
+	MOVQ         rstd_base+192(FP), R12
+	VBROADCASTSS -4(R12)(CX*4), Y4
+	MOVQ         gamma_base+96(FP), R12
+	MOVQ         mean_base+144(FP), R13
+	VBROADCASTSS -4(R13)(CX*4), Y5
+	MOVQ         shift_base+168(FP), R13
+	VBROADCASTSS -4(R13)(CX*4), Y6
+	MOVQ         beta_base+120(FP), R13
 	MOVQ         AX, (SP)
 
 block209:
-	MOVQ    (SP), R13
-	MOVQ    $0x00000200, R14
-	CMPQ    R14, R13
-	CMOVQLT R14, R13
+	MOVQ    (SP), R14
+	MOVQ    $0x00000200, R15
+	CMPQ    R15, R14
+	CMOVQLT R15, R14
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y10, Y10, Y10
 	VXORPS  Y11, Y11, Y11
@@ -3279,59 +3279,59 @@ block209:
 	VMOVUPS Y13, 264(SP)
 	VXORPS  Y13, Y13, Y13
 	VMOVUPS Y13, 296(SP)
-	SUBQ    $0x10, R13
+	SUBQ    $0x10, R14
 	JL      rest213
 
 vectors212:
-	PREFETCHT1  8192(R9)
-	PREFETCHT1  8192(R10)
-	VMOVUPS     (R8), Y13
+	PREFETCHT1  (R10)(DI*1)
+	PREFETCHT1  (R11)(DI*1)
+	VMOVUPS     (R9), Y13
 	VSUBPS      Y1, Y13, Y13
 	VADDPS      Y13, Y0, Y0
 	VFMADD231PS Y13, Y13, Y2
-	VMOVUPS     (R8)(DX*1), Y13
+	VMOVUPS     (R9)(DX*1), Y13
 	VSUBPS      Y3, Y13, Y13
 	VADDPS      Y13, Y11, Y11
 	VFMADD231PS Y13, Y13, Y8
-	VMOVUPS     (DI), Y13
+	VMOVUPS     (R8), Y13
 	VSUBPS      Y5, Y13, Y13
 	VFMSUB213PS Y6, Y4, Y13
-	VMOVUPS     (R11), Y14
-	VFMADD213PS (R12), Y14, Y13
+	VMOVUPS     (R12), Y14
+	VFMADD213PS (R13), Y14, Y13
 	VMOVNTPS    Y13, (SI)
-	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
-	ADDQ        $+32, DI
-	ADDQ        $+32, SI
 	ADDQ        $+32, R11
+	ADDQ        $+32, R8
+	ADDQ        $+32, SI
 	ADDQ        $+32, R12
-	PREFETCHT1  8192(R9)
-	PREFETCHT1  8192(R10)
-	VMOVUPS     (R8), Y13
+	ADDQ        $+32, R13
+	PREFETCHT1  (R10)(DI*1)
+	PREFETCHT1  (R11)(DI*1)
+	VMOVUPS     (R9), Y13
 	VSUBPS      Y1, Y13, Y13
 	VADDPS      Y13, Y10, Y10
 	VFMADD231PS Y13, Y13, Y7
-	VMOVUPS     (R8)(DX*1), Y13
+	VMOVUPS     (R9)(DX*1), Y13
 	VSUBPS      Y3, Y13, Y13
 	VADDPS      Y13, Y12, Y12
 	VFMADD231PS Y13, Y13, Y9
-	VMOVUPS     (DI), Y13
+	VMOVUPS     (R8), Y13
 	VSUBPS      Y5, Y13, Y13
 	VFMSUB213PS Y6, Y4, Y13
-	VMOVUPS     (R11), Y14
-	VFMADD213PS (R12), Y14, Y13
+	VMOVUPS     (R12), Y14
+	VFMADD213PS (R13), Y14, Y13
 	VMOVNTPS    Y13, (SI)
-	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
-	ADDQ        $+32, DI
-	ADDQ        $+32, SI
 	ADDQ        $+32, R11
+	ADDQ        $+32, R8
+	ADDQ        $+32, SI
 	ADDQ        $+32, R12
-	TESTQ       $0x00000070, R13
+	ADDQ        $+32, R13
+	TESTQ       $0x00000070, R14
 	JNZ         further215
-	CMPQ        R13, $0x10
+	CMPQ        R14, $0x10
 	JL          further215
 	VADDPS      72(SP), Y0, Y0
 	VMOVUPS     Y0, 72(SP)
@@ -3359,7 +3359,7 @@ vectors212:
 	VXORPS      Y9, Y9, Y9
 
 further215:
-	SUBQ $0x10, R13
+	SUBQ $0x10, R14
 	JGE  vectors212
 
 rest213:
@@ -3436,34 +3436,34 @@ summed211:
 	VSQRTPD      Y2, Y2
 	VBROADCASTSD literal64_1<>+0(SB), Y1
 	VDIVPD       Y2, Y1, Y1
-	MOVQ         rstd_base+192(FP), R8
+	MOVQ         rstd_base+192(FP), R9
 	VCVTPD2PSY   Y1, X2
-	VMOVSD       X2, (R8)(CX*4)
+	VMOVSD       X2, (R9)(CX*4)
 	VCVTPS2PD    X2, Y2
-	MOVQ         mean_base+144(FP), R8
+	MOVQ         mean_base+144(FP), R9
 	VXORPS       Y2, Y2, Y2
-	VMOVSD       (R8)(CX*4), X2
+	VMOVSD       (R9)(CX*4), X2
 	VCVTPS2PD    X2, Y2
 	VADDPD       Y2, Y3, Y3
-	MOVQ         mean_base+144(FP), R8
+	MOVQ         mean_base+144(FP), R9
 	VCVTPD2PSY   Y3, X3
-	VMOVSD       X3, (R8)(CX*4)
+	VMOVSD       X3, (R9)(CX*4)
 	VCVTPS2PD    X3, Y3
 	VSUBPD       Y3, Y2, Y2
 	VADDPD       Y0, Y2, Y2
 	VMULPD       Y1, Y2, Y2
-	MOVQ         shift_base+168(FP), R8
+	MOVQ         shift_base+168(FP), R9
 	VCVTPD2PSY   Y2, X0
-	VMOVSD       X0, (R8)(CX*4)
+	VMOVSD       X0, (R9)(CX*4)
 	VCVTPS2PD    X0, Y0
 	LEAQ         (BX)(DX*2), BX
 	ADDQ         $0x02, CX
 	JMP          loop187
 
 last188:
-	MOVQ         rstd_base+192(FP), R8
-	VBROADCASTSS -8(R8)(CX*4), Y0
-	MOVQ         gamma_base+96(FP), R8
+	MOVQ         rstd_base+192(FP), DI
+	VBROADCASTSS -8(DI)(CX*4), Y0
+	MOVQ         gamma_base+96(FP), DI
 	MOVQ         mean_base+144(FP), R9
 	VBROADCASTSS -8(R9)(CX*4), Y1
 	MOVQ         shift_base+168(FP), R9
@@ -3474,23 +3474,23 @@ last188:
 	JL           rest217
 
 vectors216:
-	VMOVUPS     (DI), Y3
+	VMOVUPS     (R8), Y3
 	VSUBPS      Y1, Y3, Y3
 	VFMSUB213PS Y2, Y0, Y3
-	VMOVUPS     (R8), Y4
+	VMOVUPS     (DI), Y4
 	VFMADD213PS (R9), Y4, Y3
 	VMOVNTPS    Y3, (SI)
-	ADDQ        $+32, DI
-	ADDQ        $+32, SI
 	ADDQ        $+32, R8
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
 	ADDQ        $+32, R9
 	SUBQ        $0x08, R10
 	JGE         vectors216
 
 rest217:
-	MOVQ         rstd_base+192(FP), R8
-	VBROADCASTSS -4(R8)(CX*4), Y0
-	MOVQ         gamma_base+96(FP), R8
+	MOVQ         rstd_base+192(FP), DI
+	VBROADCASTSS -4(DI)(CX*4), Y0
+	MOVQ         gamma_base+96(FP), DI
 	MOVQ         mean_base+144(FP), R9
 	VBROADCASTSS -4(R9)(CX*4), Y1
 	MOVQ         shift_base+168(FP), R9
@@ -3501,15 +3501,15 @@ rest217:
 	JL           rest220
 
 vectors219:
-	VMOVUPS     (DI), Y3
+	VMOVUPS     (R8), Y3
 	VSUBPS      Y1, Y3, Y3
 	VFMSUB213PS Y2, Y0, Y3
-	VMOVUPS     (R8), Y4
+	VMOVUPS     (DI), Y4
 	VFMADD213PS (R9), Y4, Y3
 	VMOVNTPS    Y3, (SI)
-	ADDQ        $+32, DI
-	ADDQ        $+32, SI
 	ADDQ        $+32, R8
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
 	ADDQ        $+32, R9
 	SUBQ        $0x08, R10
 	JGE         vectors219
@@ -4546,56 +4546,56 @@ TEXT ·rMSNormOfSumF32AVX2(SB), NOSPLIT, $328-153
 	MOVQ    y_base+0(FP), SI
 	CMPB    stream+152(FP), $0x00
 	JE      plain283
-	MOVQ    DX, CX
-	MOVQ    $0x00002000, DI
-	CMPQ    CX, DI
-	CMOVQCS DI, CX
+	MOVQ    DX, DI
+	MOVQ    $0x00002000, CX
+	CMPQ    DI, CX
+	CMOVQCS CX, DI
 	XORQ    CX, CX
-	LEAQ    1(CX), DI
-	CMPQ    DI, rstd_len+128(FP)
+	LEAQ    1(CX), R8
+	CMPQ    R8, rstd_len+128(FP)
 	JG      rest287
-	MOVQ    BX, DI
 	MOVQ    BX, R8
-	MOVQ    a_base+48(FP), R9
-	MOVQ    CX, R10
-	IMULQ   DX, R10
-	ADDQ    R10, R9
-	MOVQ    b_base+72(FP), R10
+	MOVQ    BX, R9
+	MOVQ    a_base+48(FP), R10
 	MOVQ    CX, R11
 	IMULQ   DX, R11
 	ADDQ    R11, R10
+	MOVQ    b_base+72(FP), R11
+	MOVQ    CX, R12
+	IMULQ   DX, R12
+	ADDQ    R12, R11
 	MOVQ    AX, (SP)
 
 block288:
-	MOVQ    (SP), R11
-	MOVQ    $0x00000200, R12
-	CMPQ    R12, R11
-	CMOVQLT R12, R11
+	MOVQ    (SP), R12
+	MOVQ    $0x00000200, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
-	SUBQ    $0x10, R11
+	SUBQ    $0x10, R12
 	JL      rest292
 
 vectors291:
-	VMOVUPS     (R9), Y4
-	VADDPS      (R10), Y4, Y4
-	VMOVUPS     Y4, (R8)
+	VMOVUPS     (R10), Y4
+	VADDPS      (R11), Y4, Y4
+	VMOVUPS     Y4, (R9)
 	VFMADD231PS Y4, Y4, Y0
-	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
-	VMOVUPS     (R9), Y4
-	VADDPS      (R10), Y4, Y4
-	VMOVUPS     Y4, (R8)
+	ADDQ        $+32, R11
+	VMOVUPS     (R10), Y4
+	VADDPS      (R11), Y4, Y4
+	VMOVUPS     Y4, (R9)
 	VFMADD231PS Y4, Y4, Y1
-	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
-	TESTQ       $0x00000070, R11
+	ADDQ        $+32, R11
+	TESTQ       $0x00000070, R12
 	JNZ         further294
-	CMPQ        R11, $0x10
+	CMPQ        R12, $0x10
 	JL          further294
 	VADDPS      Y0, Y2, Y2
 	VXORPS      Y0, Y0, Y0
@@ -4603,7 +4603,7 @@ vectors291:
 	VXORPS      Y1, Y1, Y1
 
 further294:
-	SUBQ $0x10, R11
+	SUBQ $0x10, R12
 	JGE  vectors291
 
 rest292:
@@ -4643,79 +4643,79 @@ summed290:
 	VSQRTPD      Y0, Y0
 	VBROADCASTSD literal64_1<>+0(SB), Y1
 	VDIVPD       Y0, Y1, Y1
-	MOVQ         rstd_base+120(FP), R8
+	MOVQ         rstd_base+120(FP), R9
 	VCVTPD2PSY   Y1, X0
-	VMOVSS       X0, (R8)(CX*4)
+	VMOVSS       X0, (R9)(CX*4)
 	VCVTPS2PD    X0, Y0
 	LEAQ         (BX)(DX*1), BX
 	ADDQ         $0x01, CX
 
 loop285:
-	LEAQ         1(CX), R8
-	CMPQ         R8, rstd_len+128(FP)
+	LEAQ         1(CX), R9
+	CMPQ         R9, rstd_len+128(FP)
 	JG           last286
-	MOVQ         BX, R8
-	MOVQ         a_base+48(FP), R9
-	MOVQ         CX, R10
-	IMULQ        DX, R10
-	ADDQ         R10, R9
-	MOVQ         b_base+72(FP), R10
+	MOVQ         BX, R9
+	MOVQ         a_base+48(FP), R10
 	MOVQ         CX, R11
 	IMULQ        DX, R11
 	ADDQ         R11, R10
-	MOVQ         rstd_base+120(FP), R11
-	VBROADCASTSS -4(R11)(CX*4), Y0
-	MOVQ         gamma_base+96(FP), R11
+	MOVQ         b_base+72(FP), R11
+	MOVQ         CX, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         rstd_base+120(FP), R12
+	VBROADCASTSS -4(R12)(CX*4), Y0
+	MOVQ         gamma_base+96(FP), R12
 	MOVQ         AX, (SP)
 
 block295:
-	MOVQ    (SP), R12
-	MOVQ    $0x00000200, R13
-	CMPQ    R13, R12
-	CMOVQLT R13, R12
+	MOVQ    (SP), R13
+	MOVQ    $0x00000200, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
-	SUBQ    $0x10, R12
+	SUBQ    $0x10, R13
 	JL      rest299
 
 vectors298:
-	PREFETCHT1  8192(R9)
-	PREFETCHT1  8192(R10)
-	VMOVUPS     (R9), Y5
-	VADDPS      (R10), Y5, Y5
-	VMOVUPS     Y5, (R8)
+	PREFETCHT1  (R10)(DI*1)
+	PREFETCHT1  (R11)(DI*1)
+	VMOVUPS     (R10), Y5
+	VADDPS      (R11), Y5, Y5
+	VMOVUPS     Y5, (R9)
 	VFMADD231PS Y5, Y5, Y1
-	VMOVUPS     (DI), Y5
+	VMOVUPS     (R8), Y5
 	VMULPS      Y0, Y5, Y5
-	VMULPS      (R11), Y5, Y5
+	VMULPS      (R12), Y5, Y5
 	VMOVNTPS    Y5, (SI)
-	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
-	ADDQ        $+32, DI
-	ADDQ        $+32, SI
 	ADDQ        $+32, R11
-	PREFETCHT1  8192(R9)
-	PREFETCHT1  8192(R10)
-	VMOVUPS     (R9), Y5
-	VADDPS      (R10), Y5, Y5
-	VMOVUPS     Y5, (R8)
+	ADDQ        $+32, R8
+	ADDQ        $+32, SI
+	ADDQ        $+32, R12
+	PREFETCHT1  (R10)(DI*1)
+	PREFETCHT1  (R11)(DI*1)
+	VMOVUPS     (R10), Y5
+	VADDPS      (R11), Y5, Y5
+	VMOVUPS     Y5, (R9)
 	VFMADD231PS Y5, Y5, Y2
-	VMOVUPS     (DI), Y5
+	VMOVUPS     (R8), Y5
 	VMULPS      Y0, Y5, Y5
-	VMULPS      (R11), Y5, Y5
+	VMULPS      (R12), Y5, Y5
 	VMOVNTPS    Y5, (SI)
-	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
-	ADDQ        $+32, DI
-	ADDQ        $+32, SI
 	ADDQ        $+32, R11
-	TESTQ       $0x00000070, R12
+	ADDQ        $+32, R8
+	ADDQ        $+32, SI
+	ADDQ        $+32, R12
+	TESTQ       $0x00000070, R13
 	JNZ         further301
-	CMPQ        R12, $0x10
+	CMPQ        R13, $0x10
 	JL          further301
 	VADDPS      Y1, Y3, Y3
 	VXORPS      Y1, Y1, Y1
@@ -4723,7 +4723,7 @@ vectors298:
 	VXORPS      Y2, Y2, Y2
 
 further301:
-	SUBQ $0x10, R12
+	SUBQ $0x10, R13
 	JGE  vectors298
 
 rest299:
@@ -4763,30 +4763,30 @@ summed297:
 	VSQRTPD      Y1, Y1
 	VBROADCASTSD literal64_1<>+0(SB), Y0
 	VDIVPD       Y1, Y0, Y0
-	MOVQ         rstd_base+120(FP), R8
+	MOVQ         rstd_base+120(FP), R9
 	VCVTPD2PSY   Y0, X0
-	VMOVSS       X0, (R8)(CX*4)
+	VMOVSS       X0, (R9)(CX*4)
 	VCVTPS2PD    X0, Y0
 	LEAQ         (BX)(DX*1), BX
 	ADDQ         $0x01, CX
 	JMP          loop285
 
 last286:
-	MOVQ         rstd_base+120(FP), R8
-	VBROADCASTSS -4(R8)(CX*4), Y0
-	MOVQ         gamma_base+96(FP), R8
+	MOVQ         rstd_base+120(FP), DI
+	VBROADCASTSS -4(DI)(CX*4), Y0
+	MOVQ         gamma_base+96(FP), DI
 	MOVQ         AX, R9
 	SUBQ         $0x08, R9
 	JL           rest303
 
 vectors302:
-	VMOVUPS  (DI), Y1
+	VMOVUPS  (R8), Y1
 	VMULPS   Y0, Y1, Y1
-	VMULPS   (R8), Y1, Y1
+	VMULPS   (DI), Y1, Y1
 	VMOVNTPS Y1, (SI)
-	ADDQ     $+32, DI
-	ADDQ     $+32, SI
 	ADDQ     $+32, R8
+	ADDQ     $+32, SI
+	ADDQ     $+32, DI
 	SUBQ     $0x08, R9
 	JGE      vectors302
 
@@ -5334,44 +5334,41 @@ TEXT ·layerNormBackwardF32AVX2(SB), NOSPLIT, $392-217
 	MOVQ         dx_base+0(FP), DI
 	CMPB         stream+216(FP), $0x00
 	JE           plain346
-	MOVQ         $0x00002000, CX
-	CMPQ         DX, CX
-	CMOVQCS      CX, DX
 	XORQ         CX, CX
-	LEAQ         1(CX), R8
-	CMPQ         R8, rstd_len+152(FP)
+	LEAQ         1(CX), DX
+	CMPQ         DX, rstd_len+152(FP)
 	JG           done350
-	MOVQ         BX, R8
-	MOVQ         SI, R9
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSS (R10)(CX*4), Y0
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         dgamma_base+168(FP), R11
-	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSS (R12)(CX*4), Y1
+	MOVQ         BX, DX
+	MOVQ         SI, R8
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y0
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         dgamma_base+168(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS (R11)(CX*4), Y1
 	VMOVUPS      Y1, 72(SP)
-	MOVQ         shift_base+120(FP), R12
-	VBROADCASTSS (R12)(CX*4), Y1
+	MOVQ         shift_base+120(FP), R11
+	VBROADCASTSS (R11)(CX*4), Y1
 	VMOVUPS      Y1, 104(SP)
-	MOVQ         dbeta_base+192(FP), R12
+	MOVQ         dbeta_base+192(FP), R11
 	MOVQ         AX, (SP)
 
 block351:
-	MOVQ    (SP), R13
-	MOVQ    $0x00000200, R14
-	CMPQ    R14, R13
-	CMOVQLT R14, R13
+	MOVQ    (SP), R12
+	MOVQ    $0x00000200, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
-	SUBQ    $0x10, R13
+	SUBQ    $0x10, R12
 	JL      rest355
 
 vectors354:
-	VMOVUPS     (R10), Y5
-	VMOVUPS     (R11), Y6
-	VMOVUPS     (R12), Y7
+	VMOVUPS     (R9), Y5
+	VMOVUPS     (R10), Y6
+	VMOVUPS     (R11), Y7
 	VMOVUPS     (BX), Y8
 	VMOVUPS     (SI), Y9
 	VSUBPS      72(SP), Y8, Y8
@@ -5381,16 +5378,16 @@ vectors354:
 	VMULPS      Y5, Y9, Y9
 	VFMADD231PS Y9, Y8, Y1
 	VADDPS      Y9, Y3, Y3
-	VMOVUPS     Y6, (R11)
-	VMOVUPS     Y7, (R12)
+	VMOVUPS     Y6, (R10)
+	VMOVUPS     Y7, (R11)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
+	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
-	ADDQ        $+32, R12
-	VMOVUPS     (R10), Y5
-	VMOVUPS     (R11), Y6
-	VMOVUPS     (R12), Y7
+	VMOVUPS     (R9), Y5
+	VMOVUPS     (R10), Y6
+	VMOVUPS     (R11), Y7
 	VMOVUPS     (BX), Y8
 	VMOVUPS     (SI), Y9
 	VSUBPS      72(SP), Y8, Y8
@@ -5400,14 +5397,14 @@ vectors354:
 	VMULPS      Y5, Y9, Y9
 	VFMADD231PS Y9, Y8, Y2
 	VADDPS      Y9, Y4, Y4
-	VMOVUPS     Y6, (R11)
-	VMOVUPS     Y7, (R12)
+	VMOVUPS     Y6, (R10)
+	VMOVUPS     Y7, (R11)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
+	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
-	ADDQ        $+32, R12
-	SUBQ        $0x10, R13
+	SUBQ        $0x10, R12
 	JGE         vectors354
 
 rest355:
@@ -5456,17 +5453,17 @@ summed353:
 	VBROADCASTSD X0, Y0
 	VDIVPD       Y0, Y1, Y1
 	VDIVPD       Y0, Y2, Y2
-	MOVQ         shift_base+120(FP), R10
+	MOVQ         shift_base+120(FP), R9
 	VXORPS       Y0, Y0, Y0
-	VMOVSS       (R10)(CX*4), X0
+	VMOVSS       (R9)(CX*4), X0
 	VCVTPS2PD    X0, Y0
 	VFNMADD231PD Y0, Y1, Y2
 	VCVTPD2PSY   Y2, X0
 	VMOVSS       X0, 360(SP)
 	VCVTPS2PD    X0, Y0
-	MOVQ         rstd_base+144(FP), R10
+	MOVQ         rstd_base+144(FP), R9
 	VXORPS       Y0, Y0, Y0
-	VMOVSS       (R10)(CX*4), X0
+	VMOVSS       (R9)(CX*4), X0
 	VCVTPS2PD    X0, Y0
 	VMULPD       Y0, Y1, Y1
 	VCVTPD2PSY   Y1, X0
@@ -5475,45 +5472,45 @@ summed353:
 	INCQ         CX
 
 loop348:
-	LEAQ         1(CX), R10
-	CMPQ         R10, rstd_len+152(FP)
+	LEAQ         1(CX), R9
+	CMPQ         R9, rstd_len+152(FP)
 	JG           last349
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSS -4(R10)(CX*4), Y0
-	MOVQ         gamma_base+72(FP), R10
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS -4(R9)(CX*4), Y0
+	MOVQ         gamma_base+72(FP), R9
 	VBROADCASTSS 328(SP), Y1
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSS -4(R11)(CX*4), Y2
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS -4(R10)(CX*4), Y2
 	VBROADCASTSS 360(SP), Y3
-	MOVQ         rstd_base+144(FP), R11
-	VBROADCASTSS (R11)(CX*4), Y4
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         dgamma_base+168(FP), R12
-	MOVQ         mean_base+96(FP), R13
-	VBROADCASTSS (R13)(CX*4), Y5
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y4
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+168(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSS (R12)(CX*4), Y5
 	VMOVUPS      Y5, 72(SP)
-	MOVQ         shift_base+120(FP), R13
-	VBROADCASTSS (R13)(CX*4), Y5
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSS (R12)(CX*4), Y5
 	VMOVUPS      Y5, 104(SP)
-	MOVQ         dbeta_base+192(FP), R13
+	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, (SP)
 
 block357:
-	MOVQ    (SP), R14
-	MOVQ    $0x00000200, R15
-	CMPQ    R15, R14
-	CMOVQLT R15, R14
+	MOVQ    (SP), R13
+	MOVQ    $0x00000200, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
 	VXORPS  Y5, Y5, Y5
 	VXORPS  Y6, Y6, Y6
 	VXORPS  Y7, Y7, Y7
 	VXORPS  Y8, Y8, Y8
-	SUBQ    $0x10, R14
+	SUBQ    $0x10, R13
 	JL      rest361
 
 vectors360:
-	VMOVUPS      (R11), Y9
-	VMOVUPS      (R12), Y10
-	VMOVUPS      (R13), Y11
+	VMOVUPS      (R10), Y9
+	VMOVUPS      (R11), Y10
+	VMOVUPS      (R12), Y11
 	VMOVUPS      (BX), Y12
 	VMOVUPS      (SI), Y13
 	VSUBPS       72(SP), Y12, Y12
@@ -5523,13 +5520,13 @@ vectors360:
 	VMULPS       Y9, Y13, Y13
 	VFMADD231PS  Y13, Y12, Y5
 	VADDPS       Y13, Y7, Y7
-	VMOVUPS      Y10, (R12)
-	VMOVUPS      Y11, (R13)
-	PREFETCHT1   (BX)(DX*1)
-	PREFETCHT1   (SI)(DX*1)
-	VMOVUPS      (R8), Y9
-	VMOVUPS      (R9), Y10
-	VMULPS       (R10), Y10, Y10
+	VMOVUPS      Y10, (R11)
+	VMOVUPS      Y11, (R12)
+	PREFETCHT0   8192(BX)
+	PREFETCHT0   8192(SI)
+	VMOVUPS      (DX), Y9
+	VMOVUPS      (R8), Y10
+	VMULPS       (R9), Y10, Y10
 	VSUBPS       Y2, Y9, Y9
 	VSUBPS       Y3, Y10, Y10
 	VFNMADD231PS Y9, Y1, Y10
@@ -5537,16 +5534,16 @@ vectors360:
 	VMOVNTPS     Y10, (DI)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
+	ADDQ         $+32, R10
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
-	ADDQ         $+32, R13
+	ADDQ         $+32, DX
 	ADDQ         $+32, R8
-	ADDQ         $+32, R9
 	ADDQ         $+32, DI
-	ADDQ         $+32, R10
-	VMOVUPS      (R11), Y9
-	VMOVUPS      (R12), Y10
-	VMOVUPS      (R13), Y11
+	ADDQ         $+32, R9
+	VMOVUPS      (R10), Y9
+	VMOVUPS      (R11), Y10
+	VMOVUPS      (R12), Y11
 	VMOVUPS      (BX), Y12
 	VMOVUPS      (SI), Y13
 	VSUBPS       72(SP), Y12, Y12
@@ -5556,13 +5553,13 @@ vectors360:
 	VMULPS       Y9, Y13, Y13
 	VFMADD231PS  Y13, Y12, Y6
 	VADDPS       Y13, Y8, Y8
-	VMOVUPS      Y10, (R12)
-	VMOVUPS      Y11, (R13)
-	PREFETCHT1   (BX)(DX*1)
-	PREFETCHT1   (SI)(DX*1)
-	VMOVUPS      (R8), Y9
-	VMOVUPS      (R9), Y10
-	VMULPS       (R10), Y10, Y10
+	VMOVUPS      Y10, (R11)
+	VMOVUPS      Y11, (R12)
+	PREFETCHT0   8192(BX)
+	PREFETCHT0   8192(SI)
+	VMOVUPS      (DX), Y9
+	VMOVUPS      (R8), Y10
+	VMULPS       (R9), Y10, Y10
 	VSUBPS       Y2, Y9, Y9
 	VSUBPS       Y3, Y10, Y10
 	VFNMADD231PS Y9, Y1, Y10
@@ -5570,14 +5567,14 @@ vectors360:
 	VMOVNTPS     Y10, (DI)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
+	ADDQ         $+32, R10
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
-	ADDQ         $+32, R13
+	ADDQ         $+32, DX
 	ADDQ         $+32, R8
-	ADDQ         $+32, R9
 	ADDQ         $+32, DI
-	ADDQ         $+32, R10
-	SUBQ         $0x10, R14
+	ADDQ         $+32, R9
+	SUBQ         $0x10, R13
 	JGE          vectors360
 
 rest361:
@@ -5626,17 +5623,17 @@ summed359:
 	VBROADCASTSD X0, Y0
 	VDIVPD       Y0, Y5, Y5
 	VDIVPD       Y0, Y6, Y6
-	MOVQ         shift_base+120(FP), R10
+	MOVQ         shift_base+120(FP), R9
 	VXORPS       Y0, Y0, Y0
-	VMOVSS       (R10)(CX*4), X0
+	VMOVSS       (R9)(CX*4), X0
 	VCVTPS2PD    X0, Y0
 	VFNMADD231PD Y0, Y5, Y6
 	VCVTPD2PSY   Y6, X0
 	VMOVSS       X0, 360(SP)
 	VCVTPS2PD    X0, Y0
-	MOVQ         rstd_base+144(FP), R10
+	MOVQ         rstd_base+144(FP), R9
 	VXORPS       Y0, Y0, Y0
-	VMOVSS       (R10)(CX*4), X0
+	VMOVSS       (R9)(CX*4), X0
 	VCVTPS2PD    X0, Y0
 	VMULPD       Y0, Y5, Y5
 	VCVTPD2PSY   Y5, X0
@@ -5646,29 +5643,29 @@ summed359:
 	JMP          loop348
 
 last349:
-	MOVQ         rstd_base+144(FP), DX
-	VBROADCASTSS -4(DX)(CX*4), Y0
-	MOVQ         gamma_base+72(FP), DX
+	MOVQ         rstd_base+144(FP), BX
+	VBROADCASTSS -4(BX)(CX*4), Y0
+	MOVQ         gamma_base+72(FP), BX
 	VBROADCASTSS 328(SP), Y1
-	MOVQ         mean_base+96(FP), BX
-	VBROADCASTSS -4(BX)(CX*4), Y2
+	MOVQ         mean_base+96(FP), SI
+	VBROADCASTSS -4(SI)(CX*4), Y2
 	VBROADCASTSS 360(SP), Y3
 	SUBQ         $0x08, AX
 	JL           rest364
 
 vectors363:
-	VMOVUPS      (R8), Y4
-	VMOVUPS      (R9), Y5
-	VMULPS       (DX), Y5, Y5
+	VMOVUPS      (DX), Y4
+	VMOVUPS      (R8), Y5
+	VMULPS       (BX), Y5, Y5
 	VSUBPS       Y2, Y4, Y4
 	VSUBPS       Y3, Y5, Y5
 	VFNMADD231PS Y4, Y1, Y5
 	VMULPS       Y0, Y5, Y5
 	VMOVNTPS     Y5, (DI)
-	ADDQ         $+32, R8
-	ADDQ         $+32, R9
-	ADDQ         $+32, DI
 	ADDQ         $+32, DX
+	ADDQ         $+32, R8
+	ADDQ         $+32, DI
+	ADDQ         $+32, BX
 	SUBQ         $0x08, AX
 	JGE          vectors363
 
@@ -6307,59 +6304,56 @@ TEXT ·rMSNormBackwardF32AVX2(SB), NOSPLIT, $392-145
 	MOVQ         dx_base+0(FP), DI
 	CMPB         stream+144(FP), $0x00
 	JE           plain393
-	MOVQ         $0x00002000, CX
-	CMPQ         DX, CX
-	CMOVQCS      CX, DX
 	XORQ         CX, CX
-	LEAQ         1(CX), R8
-	CMPQ         R8, rstd_len+104(FP)
+	LEAQ         1(CX), DX
+	CMPQ         DX, rstd_len+104(FP)
 	JG           done397
-	MOVQ         BX, R8
-	MOVQ         SI, R9
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSS (R10)(CX*4), Y0
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         dgamma_base+120(FP), R11
+	MOVQ         BX, DX
+	MOVQ         SI, R8
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y0
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         dgamma_base+120(FP), R10
 	MOVQ         AX, (SP)
 
 block398:
-	MOVQ    (SP), R12
-	MOVQ    $0x00000200, R13
-	CMPQ    R13, R12
-	CMOVQLT R13, R12
+	MOVQ    (SP), R11
+	MOVQ    $0x00000200, R12
+	CMPQ    R12, R11
+	CMOVQLT R12, R11
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
-	SUBQ    $0x10, R12
+	SUBQ    $0x10, R11
 	JL      rest402
 
 vectors401:
-	VMOVUPS     (R10), Y3
-	VMOVUPS     (R11), Y4
+	VMOVUPS     (R9), Y3
+	VMOVUPS     (R10), Y4
 	VMOVUPS     (BX), Y5
 	VMOVUPS     (SI), Y6
 	VMULPS      Y0, Y5, Y5
 	VFMADD231PS Y6, Y5, Y4
 	VMULPS      Y3, Y6, Y6
 	VFMADD231PS Y6, Y5, Y1
-	VMOVUPS     Y4, (R11)
+	VMOVUPS     Y4, (R10)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
+	ADDQ        $+32, R9
 	ADDQ        $+32, R10
-	ADDQ        $+32, R11
-	VMOVUPS     (R10), Y3
-	VMOVUPS     (R11), Y4
+	VMOVUPS     (R9), Y3
+	VMOVUPS     (R10), Y4
 	VMOVUPS     (BX), Y5
 	VMOVUPS     (SI), Y6
 	VMULPS      Y0, Y5, Y5
 	VFMADD231PS Y6, Y5, Y4
 	VMULPS      Y3, Y6, Y6
 	VFMADD231PS Y6, Y5, Y2
-	VMOVUPS     Y4, (R11)
+	VMOVUPS     Y4, (R10)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
+	ADDQ        $+32, R9
 	ADDQ        $+32, R10
-	ADDQ        $+32, R11
-	SUBQ        $0x10, R12
+	SUBQ        $0x10, R11
 	JGE         vectors401
 
 rest402:
@@ -6392,9 +6386,9 @@ summed400:
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
 	VDIVPD       Y0, Y1, Y1
-	MOVQ         rstd_base+96(FP), R10
+	MOVQ         rstd_base+96(FP), R9
 	VXORPS       Y0, Y0, Y0
-	VMOVSS       (R10)(CX*4), X0
+	VMOVSS       (R9)(CX*4), X0
 	VCVTPS2PD    X0, Y0
 	VMULPD       Y0, Y1, Y1
 	VCVTPD2PSY   Y1, X0
@@ -6403,81 +6397,81 @@ summed400:
 	INCQ         CX
 
 loop395:
-	LEAQ         1(CX), R10
-	CMPQ         R10, rstd_len+104(FP)
+	LEAQ         1(CX), R9
+	CMPQ         R9, rstd_len+104(FP)
 	JG           last396
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSS -4(R10)(CX*4), Y0
-	MOVQ         gamma_base+72(FP), R10
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSS -4(R9)(CX*4), Y0
+	MOVQ         gamma_base+72(FP), R9
 	VBROADCASTSS 328(SP), Y1
-	MOVQ         rstd_base+96(FP), R11
-	VBROADCASTSS (R11)(CX*4), Y2
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         dgamma_base+120(FP), R12
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y2
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, (SP)
 
 block404:
-	MOVQ    (SP), R13
-	MOVQ    $0x00000200, R14
-	CMPQ    R14, R13
-	CMOVQLT R14, R13
+	MOVQ    (SP), R12
+	MOVQ    $0x00000200, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
-	SUBQ    $0x10, R13
+	SUBQ    $0x10, R12
 	JL      rest408
 
 vectors407:
-	VMOVUPS      (R11), Y5
-	VMOVUPS      (R12), Y6
+	VMOVUPS      (R10), Y5
+	VMOVUPS      (R11), Y6
 	VMOVUPS      (BX), Y7
 	VMOVUPS      (SI), Y8
 	VMULPS       Y2, Y7, Y7
 	VFMADD231PS  Y8, Y7, Y6
 	VMULPS       Y5, Y8, Y8
 	VFMADD231PS  Y8, Y7, Y3
-	VMOVUPS      Y6, (R12)
-	PREFETCHT1   (BX)(DX*1)
-	PREFETCHT1   (SI)(DX*1)
-	VMOVUPS      (R8), Y5
-	VMOVUPS      (R9), Y6
-	VMULPS       (R10), Y6, Y6
+	VMOVUPS      Y6, (R11)
+	PREFETCHT0   8192(BX)
+	PREFETCHT0   8192(SI)
+	VMOVUPS      (DX), Y5
+	VMOVUPS      (R8), Y6
+	VMULPS       (R9), Y6, Y6
 	VFNMADD231PS Y5, Y1, Y6
 	VMULPS       Y0, Y6, Y6
 	VMOVNTPS     Y6, (DI)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
-	ADDQ         $+32, R11
-	ADDQ         $+32, R12
-	ADDQ         $+32, R8
-	ADDQ         $+32, R9
-	ADDQ         $+32, DI
 	ADDQ         $+32, R10
-	VMOVUPS      (R11), Y5
-	VMOVUPS      (R12), Y6
+	ADDQ         $+32, R11
+	ADDQ         $+32, DX
+	ADDQ         $+32, R8
+	ADDQ         $+32, DI
+	ADDQ         $+32, R9
+	VMOVUPS      (R10), Y5
+	VMOVUPS      (R11), Y6
 	VMOVUPS      (BX), Y7
 	VMOVUPS      (SI), Y8
 	VMULPS       Y2, Y7, Y7
 	VFMADD231PS  Y8, Y7, Y6
 	VMULPS       Y5, Y8, Y8
 	VFMADD231PS  Y8, Y7, Y4
-	VMOVUPS      Y6, (R12)
-	PREFETCHT1   (BX)(DX*1)
-	PREFETCHT1   (SI)(DX*1)
-	VMOVUPS      (R8), Y5
-	VMOVUPS      (R9), Y6
-	VMULPS       (R10), Y6, Y6
+	VMOVUPS      Y6, (R11)
+	PREFETCHT0   8192(BX)
+	PREFETCHT0   8192(SI)
+	VMOVUPS      (DX), Y5
+	VMOVUPS      (R8), Y6
+	VMULPS       (R9), Y6, Y6
 	VFNMADD231PS Y5, Y1, Y6
 	VMULPS       Y0, Y6, Y6
 	VMOVNTPS     Y6, (DI)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
-	ADDQ         $+32, R11
-	ADDQ         $+32, R12
-	ADDQ         $+32, R8
-	ADDQ         $+32, R9
-	ADDQ         $+32, DI
 	ADDQ         $+32, R10
-	SUBQ         $0x10, R13
+	ADDQ         $+32, R11
+	ADDQ         $+32, DX
+	ADDQ         $+32, R8
+	ADDQ         $+32, DI
+	ADDQ         $+32, R9
+	SUBQ         $0x10, R12
 	JGE          vectors407
 
 rest408:
@@ -6510,9 +6504,9 @@ summed406:
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
 	VDIVPD       Y0, Y3, Y3
-	MOVQ         rstd_base+96(FP), R10
+	MOVQ         rstd_base+96(FP), R9
 	VXORPS       Y0, Y0, Y0
-	VMOVSS       (R10)(CX*4), X0
+	VMOVSS       (R9)(CX*4), X0
 	VCVTPS2PD    X0, Y0
 	VMULPD       Y0, Y3, Y3
 	VCVTPD2PSY   Y3, X0
@@ -6522,22 +6516,22 @@ summed406:
 	JMP          loop395
 
 last396:
-	MOVQ         rstd_base+96(FP), DX
-	VBROADCASTSS -4(DX)(CX*4), Y0
+	MOVQ         rstd_base+96(FP), BX
+	VBROADCASTSS -4(BX)(CX*4), Y0
 	MOVQ         gamma_base+72(FP), CX
 	VBROADCASTSS 328(SP), Y1
 	SUBQ         $0x08, AX
 	JL           rest411
 
 vectors410:
-	VMOVUPS      (R8), Y2
-	VMOVUPS      (R9), Y3
+	VMOVUPS      (DX), Y2
+	VMOVUPS      (R8), Y3
 	VMULPS       (CX), Y3, Y3
 	VFNMADD231PS Y2, Y1, Y3
 	VMULPS       Y0, Y3, Y3
 	VMOVNTPS     Y3, (DI)
+	ADDQ         $+32, DX
 	ADDQ         $+32, R8
-	ADDQ         $+32, R9
 	ADDQ         $+32, DI
 	ADDQ         $+32, CX
 	SUBQ         $0x08, AX
@@ -7009,10 +7003,6 @@ TEXT ·layerNormBackwardPlusF32AVX2(SB), NOSPLIT, $392-241
 	MOVQ         dx_base+0(FP), DI
 	CMPB         stream+240(FP), $0x00
 	JE           plain440
-	MOVQ         DX, CX
-	MOVQ         $0x00002000, R8
-	CMPQ         CX, R8
-	CMOVQCS      R8, CX
 	XORQ         CX, CX
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+176(FP)
@@ -7206,8 +7196,8 @@ vectors454:
 	VADDPS       Y13, Y7, Y7
 	VMOVUPS      Y10, (R13)
 	VMOVUPS      Y11, (R14)
-	PREFETCHT1   8192(BX)
-	PREFETCHT1   8192(SI)
+	PREFETCHT0   8192(BX)
+	PREFETCHT0   8192(SI)
 	VMOVUPS      (R8), Y9
 	VMOVUPS      (R9), Y10
 	VMULPS       (R10), Y10, Y10
@@ -7215,7 +7205,7 @@ vectors454:
 	VSUBPS       Y3, Y10, Y10
 	VFNMADD231PS Y9, Y1, Y10
 	VMULPS       Y0, Y10, Y10
-	PREFETCHT1   8192(R11)
+	PREFETCHT0   8192(R11)
 	VADDPS       (R11), Y10, Y10
 	VMOVNTPS     Y10, (DI)
 	ADDQ         $+32, BX
@@ -7242,8 +7232,8 @@ vectors454:
 	VADDPS       Y13, Y8, Y8
 	VMOVUPS      Y10, (R13)
 	VMOVUPS      Y11, (R14)
-	PREFETCHT1   8192(BX)
-	PREFETCHT1   8192(SI)
+	PREFETCHT0   8192(BX)
+	PREFETCHT0   8192(SI)
 	VMOVUPS      (R8), Y9
 	VMOVUPS      (R9), Y10
 	VMULPS       (R10), Y10, Y10
@@ -7251,7 +7241,7 @@ vectors454:
 	VSUBPS       Y3, Y10, Y10
 	VFNMADD231PS Y9, Y1, Y10
 	VMULPS       Y0, Y10, Y10
-	PREFETCHT1   8192(R11)
+	PREFETCHT0   8192(R11)
 	VADDPS       (R11), Y10, Y10
 	VMOVNTPS     Y10, (DI)
 	ADDQ         $+32, BX
@@ -7355,7 +7345,7 @@ vectors457:
 	VSUBPS       Y3, Y5, Y5
 	VFNMADD231PS Y4, Y1, Y5
 	VMULPS       Y0, Y5, Y5
-	PREFETCHT1   8192(SI)
+	PREFETCHT0   8192(SI)
 	VADDPS       (SI), Y5, Y5
 	VMOVNTPS     Y5, (DI)
 	ADDQ         $+32, R8
@@ -8026,10 +8016,6 @@ TEXT ·rMSNormBackwardPlusF32AVX2(SB), NOSPLIT, $392-169
 	MOVQ         dx_base+0(FP), DI
 	CMPB         stream+168(FP), $0x00
 	JE           plain487
-	MOVQ         DX, CX
-	MOVQ         $0x00002000, R8
-	CMPQ         CX, R8
-	CMOVQCS      R8, CX
 	XORQ         CX, CX
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+128(FP)
@@ -8161,14 +8147,14 @@ vectors501:
 	VMULPS       Y5, Y8, Y8
 	VFMADD231PS  Y8, Y7, Y3
 	VMOVUPS      Y6, (R13)
-	PREFETCHT1   8192(BX)
-	PREFETCHT1   8192(SI)
+	PREFETCHT0   8192(BX)
+	PREFETCHT0   8192(SI)
 	VMOVUPS      (R8), Y5
 	VMOVUPS      (R9), Y6
 	VMULPS       (R10), Y6, Y6
 	VFNMADD231PS Y5, Y1, Y6
 	VMULPS       Y0, Y6, Y6
-	PREFETCHT1   8192(R11)
+	PREFETCHT0   8192(R11)
 	VADDPS       (R11), Y6, Y6
 	VMOVNTPS     Y6, (DI)
 	ADDQ         $+32, BX
@@ -8189,14 +8175,14 @@ vectors501:
 	VMULPS       Y5, Y8, Y8
 	VFMADD231PS  Y8, Y7, Y4
 	VMOVUPS      Y6, (R13)
-	PREFETCHT1   8192(BX)
-	PREFETCHT1   8192(SI)
+	PREFETCHT0   8192(BX)
+	PREFETCHT0   8192(SI)
 	VMOVUPS      (R8), Y5
 	VMOVUPS      (R9), Y6
 	VMULPS       (R10), Y6, Y6
 	VFNMADD231PS Y5, Y1, Y6
 	VMULPS       Y0, Y6, Y6
-	PREFETCHT1   8192(R11)
+	PREFETCHT0   8192(R11)
 	VADDPS       (R11), Y6, Y6
 	VMOVNTPS     Y6, (DI)
 	ADDQ         $+32, BX
@@ -8270,7 +8256,7 @@ vectors504:
 	VMULPS       (BX), Y3, Y3
 	VFNMADD231PS Y2, Y1, Y3
 	VMULPS       Y0, Y3, Y3
-	PREFETCHT1   8192(SI)
+	PREFETCHT0   8192(SI)
 	VADDPS       (SI), Y3, Y3
 	VMOVNTPS     Y3, (DI)
 	ADDQ         $+32, R8
@@ -14294,63 +14280,63 @@ TEXT ·layerNormOfSumF64AVX2(SB), NOSPLIT, $328-225
 	MOVQ    y_base+0(FP), SI
 	CMPB    stream+224(FP), $0x00
 	JE      plain832
-	MOVQ    DX, CX
-	ADDQ    CX, CX
-	MOVQ    $0x00002000, DI
-	CMPQ    CX, DI
-	CMOVQCS DI, CX
+	MOVQ    DX, DI
+	ADDQ    DI, DI
+	MOVQ    $0x00002000, CX
+	CMPQ    DI, CX
+	CMOVQCS CX, DI
 	XORQ    CX, CX
-	LEAQ    2(CX), DI
-	CMPQ    DI, rstd_len+200(FP)
+	LEAQ    2(CX), R8
+	CMPQ    R8, rstd_len+200(FP)
 	JG      rest836
-	MOVQ    BX, DI
 	MOVQ    BX, R8
-	MOVQ    a_base+48(FP), R9
-	MOVQ    CX, R10
-	IMULQ   DX, R10
-	ADDQ    R10, R9
-	MOVQ    b_base+72(FP), R10
+	MOVQ    BX, R9
+	MOVQ    a_base+48(FP), R10
 	MOVQ    CX, R11
 	IMULQ   DX, R11
 	ADDQ    R11, R10
+	MOVQ    b_base+72(FP), R11
+	MOVQ    CX, R12
+	IMULQ   DX, R12
+	ADDQ    R12, R11
 	MOVQ    AX, (SP)
 
 block837:
-	MOVQ    (SP), R11
-	MOVQ    $0x00000200, R12
-	CMPQ    R12, R11
-	CMOVQLT R12, R11
+	MOVQ    (SP), R12
+	MOVQ    $0x00000200, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
-	SUBQ    $0x08, R11
+	SUBQ    $0x08, R12
 	JL      rest841
 
 vectors840:
-	VMOVUPD (R9), Y4
-	VADDPD  (R10), Y4, Y4
-	VMOVUPD Y4, (R8)
+	VMOVUPD (R10), Y4
+	VADDPD  (R11), Y4, Y4
+	VMOVUPD Y4, (R9)
 	VADDPD  Y4, Y0, Y0
-	VMOVUPD (R9)(DX*1), Y4
-	VADDPD  (R10)(DX*1), Y4, Y4
-	VMOVUPD Y4, (R8)(DX*1)
+	VMOVUPD (R10)(DX*1), Y4
+	VADDPD  (R11)(DX*1), Y4, Y4
+	VMOVUPD Y4, (R9)(DX*1)
 	VADDPD  Y4, Y2, Y2
-	ADDQ    $+32, R8
 	ADDQ    $+32, R9
 	ADDQ    $+32, R10
-	VMOVUPD (R9), Y4
-	VADDPD  (R10), Y4, Y4
-	VMOVUPD Y4, (R8)
+	ADDQ    $+32, R11
+	VMOVUPD (R10), Y4
+	VADDPD  (R11), Y4, Y4
+	VMOVUPD Y4, (R9)
 	VADDPD  Y4, Y1, Y1
-	VMOVUPD (R9)(DX*1), Y4
-	VADDPD  (R10)(DX*1), Y4, Y4
-	VMOVUPD Y4, (R8)(DX*1)
+	VMOVUPD (R10)(DX*1), Y4
+	VADDPD  (R11)(DX*1), Y4, Y4
+	VMOVUPD Y4, (R9)(DX*1)
 	VADDPD  Y4, Y3, Y3
-	ADDQ    $+32, R8
 	ADDQ    $+32, R9
 	ADDQ    $+32, R10
-	SUBQ    $0x08, R11
+	ADDQ    $+32, R11
+	SUBQ    $0x08, R12
 	JGE     vectors840
 
 rest841:
@@ -14383,19 +14369,19 @@ summed839:
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
 	VDIVPD       Y0, Y1, Y1
-	MOVQ         mean_base+144(FP), R8
-	VMOVUPD      X1, (R8)(CX*8)
-	MOVQ         mean_base+144(FP), R8
-	VBROADCASTSD (R8)(CX*8), Y1
-	VBROADCASTSD 8(R8)(CX*8), Y2
-	MOVQ         BX, R8
+	MOVQ         mean_base+144(FP), R9
+	VMOVUPD      X1, (R9)(CX*8)
+	MOVQ         mean_base+144(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y1
+	VBROADCASTSD 8(R9)(CX*8), Y2
+	MOVQ         BX, R9
 	MOVQ         AX, (SP)
 
 block843:
-	MOVQ    (SP), R9
-	MOVQ    $0x00000100, R10
-	CMPQ    R10, R9
-	CMOVQLT R10, R9
+	MOVQ    (SP), R10
+	MOVQ    $0x00000100, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y6, Y6, Y6
@@ -14420,31 +14406,31 @@ block843:
 	VMOVUPD Y10, 264(SP)
 	VXORPS  Y10, Y10, Y10
 	VMOVUPD Y10, 296(SP)
-	SUBQ    $0x08, R9
+	SUBQ    $0x08, R10
 	JL      rest847
 
 vectors846:
-	VMOVUPD     (R8), Y10
+	VMOVUPD     (R9), Y10
 	VSUBPD      Y1, Y10, Y10
 	VADDPD      Y10, Y3, Y3
 	VFMADD231PD Y10, Y10, Y4
-	VMOVUPD     (R8)(DX*1), Y10
+	VMOVUPD     (R9)(DX*1), Y10
 	VSUBPD      Y2, Y10, Y10
 	VADDPD      Y10, Y6, Y6
 	VFMADD231PD Y10, Y10, Y5
-	ADDQ        $+32, R8
-	VMOVUPD     (R8), Y10
+	ADDQ        $+32, R9
+	VMOVUPD     (R9), Y10
 	VSUBPD      Y1, Y10, Y10
 	VADDPD      Y10, Y0, Y0
 	VFMADD231PD Y10, Y10, Y7
-	VMOVUPD     (R8)(DX*1), Y10
+	VMOVUPD     (R9)(DX*1), Y10
 	VSUBPD      Y2, Y10, Y10
 	VADDPD      Y10, Y9, Y9
 	VFMADD231PD Y10, Y10, Y8
-	ADDQ        $+32, R8
-	TESTQ       $0x00000038, R9
+	ADDQ        $+32, R9
+	TESTQ       $0x00000038, R10
 	JNZ         further849
-	CMPQ        R9, $0x08
+	CMPQ        R10, $0x08
 	JL          further849
 	VADDPD      72(SP), Y3, Y3
 	VMOVUPD     Y3, 72(SP)
@@ -14472,7 +14458,7 @@ vectors846:
 	VXORPS      Y8, Y8, Y8
 
 further849:
-	SUBQ $0x08, R9
+	SUBQ $0x08, R10
 	JGE  vectors846
 
 rest847:
@@ -14543,105 +14529,105 @@ summed845:
 	VSQRTPD      Y3, Y3
 	VBROADCASTSD literal64_1<>+0(SB), Y2
 	VDIVPD       Y3, Y2, Y2
-	MOVQ         rstd_base+192(FP), R8
-	VMOVUPD      X2, (R8)(CX*8)
-	MOVQ         mean_base+144(FP), R8
+	MOVQ         rstd_base+192(FP), R9
+	VMOVUPD      X2, (R9)(CX*8)
+	MOVQ         mean_base+144(FP), R9
 	VXORPS       Y3, Y3, Y3
-	VMOVUPD      (R8)(CX*8), X3
+	VMOVUPD      (R9)(CX*8), X3
 	VADDPD       Y3, Y1, Y1
-	MOVQ         mean_base+144(FP), R8
-	VMOVUPD      X1, (R8)(CX*8)
+	MOVQ         mean_base+144(FP), R9
+	VMOVUPD      X1, (R9)(CX*8)
 	VSUBPD       Y1, Y3, Y3
 	VADDPD       Y0, Y3, Y3
 	VMULPD       Y2, Y3, Y3
-	MOVQ         shift_base+168(FP), R8
-	VMOVUPD      X3, (R8)(CX*8)
+	MOVQ         shift_base+168(FP), R9
+	VMOVUPD      X3, (R9)(CX*8)
 	LEAQ         (BX)(DX*2), BX
 	ADDQ         $0x02, CX
 
 loop834:
-	LEAQ         2(CX), R8
-	CMPQ         R8, rstd_len+200(FP)
+	LEAQ         2(CX), R9
+	CMPQ         R9, rstd_len+200(FP)
 	JG           last835
-	MOVQ         BX, R8
-	MOVQ         a_base+48(FP), R9
-	MOVQ         CX, R10
-	IMULQ        DX, R10
-	ADDQ         R10, R9
-	MOVQ         b_base+72(FP), R10
+	MOVQ         BX, R9
+	MOVQ         a_base+48(FP), R10
 	MOVQ         CX, R11
 	IMULQ        DX, R11
 	ADDQ         R11, R10
-	MOVQ         rstd_base+192(FP), R11
-	VBROADCASTSD -16(R11)(CX*8), Y0
-	MOVQ         gamma_base+96(FP), R11
-	MOVQ         mean_base+144(FP), R12
-	VBROADCASTSD -16(R12)(CX*8), Y1
-	MOVQ         shift_base+168(FP), R12
-	VBROADCASTSD -16(R12)(CX*8), Y2
-	MOVQ         beta_base+120(FP), R12
+	MOVQ         b_base+72(FP), R11
+	MOVQ         CX, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         rstd_base+192(FP), R12
+	VBROADCASTSD -16(R12)(CX*8), Y0
+	MOVQ         gamma_base+96(FP), R12
+	MOVQ         mean_base+144(FP), R13
+	VBROADCASTSD -16(R13)(CX*8), Y1
+	MOVQ         shift_base+168(FP), R13
+	VBROADCASTSD -16(R13)(CX*8), Y2
+	MOVQ         beta_base+120(FP), R13
 	MOVQ         AX, (SP)
 
 block850:
-	MOVQ    (SP), R13
-	MOVQ    $0x00000200, R14
-	CMPQ    R14, R13
-	CMOVQLT R14, R13
+	MOVQ    (SP), R14
+	MOVQ    $0x00000200, R15
+	CMPQ    R15, R14
+	CMOVQLT R15, R14
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
 	VXORPS  Y5, Y5, Y5
 	VXORPS  Y6, Y6, Y6
-	SUBQ    $0x08, R13
+	SUBQ    $0x08, R14
 	JL      rest854
 
 vectors853:
-	PREFETCHT1  8192(R9)
-	PREFETCHT1  8192(R10)
-	VMOVUPD     (R9), Y7
-	VADDPD      (R10), Y7, Y7
-	VMOVUPD     Y7, (R8)
+	PREFETCHT1  (R10)(DI*1)
+	PREFETCHT1  (R11)(DI*1)
+	VMOVUPD     (R10), Y7
+	VADDPD      (R11), Y7, Y7
+	VMOVUPD     Y7, (R9)
 	VADDPD      Y7, Y3, Y3
-	VMOVUPD     (R9)(DX*1), Y7
-	VADDPD      (R10)(DX*1), Y7, Y7
-	VMOVUPD     Y7, (R8)(DX*1)
+	VMOVUPD     (R10)(DX*1), Y7
+	VADDPD      (R11)(DX*1), Y7, Y7
+	VMOVUPD     Y7, (R9)(DX*1)
 	VADDPD      Y7, Y5, Y5
-	VMOVUPD     (DI), Y7
+	VMOVUPD     (R8), Y7
 	VSUBPD      Y1, Y7, Y7
 	VFMSUB213PD Y2, Y0, Y7
-	VMOVUPD     (R11), Y8
-	VFMADD213PD (R12), Y8, Y7
+	VMOVUPD     (R12), Y8
+	VFMADD213PD (R13), Y8, Y7
 	VMOVNTPD    Y7, (SI)
-	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
-	ADDQ        $+32, DI
-	ADDQ        $+32, SI
 	ADDQ        $+32, R11
+	ADDQ        $+32, R8
+	ADDQ        $+32, SI
 	ADDQ        $+32, R12
-	PREFETCHT1  8192(R9)
-	PREFETCHT1  8192(R10)
-	VMOVUPD     (R9), Y7
-	VADDPD      (R10), Y7, Y7
-	VMOVUPD     Y7, (R8)
+	ADDQ        $+32, R13
+	PREFETCHT1  (R10)(DI*1)
+	PREFETCHT1  (R11)(DI*1)
+	VMOVUPD     (R10), Y7
+	VADDPD      (R11), Y7, Y7
+	VMOVUPD     Y7, (R9)
 	VADDPD      Y7, Y4, Y4
-	VMOVUPD     (R9)(DX*1), Y7
-	VADDPD      (R10)(DX*1), Y7, Y7
-	VMOVUPD     Y7, (R8)(DX*1)
+	VMOVUPD     (R10)(DX*1), Y7
+	VADDPD      (R11)(DX*1), Y7, Y7
+	VMOVUPD     Y7, (R9)(DX*1)
 	VADDPD      Y7, Y6, Y6
-	VMOVUPD     (DI), Y7
+	VMOVUPD     (R8), Y7
 	VSUBPD      Y1, Y7, Y7
 	VFMSUB213PD Y2, Y0, Y7
-	VMOVUPD     (R11), Y8
-	VFMADD213PD (R12), Y8, Y7
+	VMOVUPD     (R12), Y8
+	VFMADD213PD (R13), Y8, Y7
 	VMOVNTPD    Y7, (SI)
-	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
-	ADDQ        $+32, DI
-	ADDQ        $+32, SI
 	ADDQ        $+32, R11
+	ADDQ        $+32, R8
+	ADDQ        $+32, SI
 	ADDQ        $+32, R12
-	SUBQ        $0x08, R13
+	ADDQ        $+32, R13
+	SUBQ        $0x08, R14
 	JGE         vectors853
 
 rest854:
@@ -14674,27 +14660,27 @@ summed852:
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
 	VDIVPD       Y0, Y4, Y4
-	MOVQ         mean_base+144(FP), R8
-	VMOVUPD      X4, (R8)(CX*8)
-	MOVQ         mean_base+144(FP), R8
-	VBROADCASTSD (R8)(CX*8), Y1
-	VBROADCASTSD 8(R8)(CX*8), Y3
-	MOVQ         BX, R8
-	MOVQ         rstd_base+192(FP), R11
-	VBROADCASTSD -8(R11)(CX*8), Y4
-	MOVQ         gamma_base+96(FP), R11
-	MOVQ         mean_base+144(FP), R12
-	VBROADCASTSD -8(R12)(CX*8), Y5
-	MOVQ         shift_base+168(FP), R12
-	VBROADCASTSD -8(R12)(CX*8), Y6
-	MOVQ         beta_base+120(FP), R12
+	MOVQ         mean_base+144(FP), R9
+	VMOVUPD      X4, (R9)(CX*8)
+	MOVQ         mean_base+144(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y1
+	VBROADCASTSD 8(R9)(CX*8), Y3
+	MOVQ         BX, R9
+	MOVQ         rstd_base+192(FP), R12
+	VBROADCASTSD -8(R12)(CX*8), Y4
+	MOVQ         gamma_base+96(FP), R12
+	MOVQ         mean_base+144(FP), R13
+	VBROADCASTSD -8(R13)(CX*8), Y5
+	MOVQ         shift_base+168(FP), R13
+	VBROADCASTSD -8(R13)(CX*8), Y6
+	MOVQ         beta_base+120(FP), R13
 	MOVQ         AX, (SP)
 
 block856:
-	MOVQ    (SP), R13
-	MOVQ    $0x00000100, R14
-	CMPQ    R14, R13
-	CMOVQLT R14, R13
+	MOVQ    (SP), R14
+	MOVQ    $0x00000100, R15
+	CMPQ    R15, R14
+	CMOVQLT R15, R14
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y9, Y9, Y9
@@ -14719,59 +14705,59 @@ block856:
 	VMOVUPD Y13, 264(SP)
 	VXORPS  Y13, Y13, Y13
 	VMOVUPD Y13, 296(SP)
-	SUBQ    $0x08, R13
+	SUBQ    $0x08, R14
 	JL      rest860
 
 vectors859:
-	PREFETCHT1  8192(R9)
-	PREFETCHT1  8192(R10)
-	VMOVUPD     (R8), Y13
+	PREFETCHT1  (R10)(DI*1)
+	PREFETCHT1  (R11)(DI*1)
+	VMOVUPD     (R9), Y13
 	VSUBPD      Y1, Y13, Y13
 	VADDPD      Y13, Y2, Y2
 	VFMADD231PD Y13, Y13, Y7
-	VMOVUPD     (R8)(DX*1), Y13
+	VMOVUPD     (R9)(DX*1), Y13
 	VSUBPD      Y3, Y13, Y13
 	VADDPD      Y13, Y9, Y9
 	VFMADD231PD Y13, Y13, Y8
-	VMOVUPD     (DI), Y13
+	VMOVUPD     (R8), Y13
 	VSUBPD      Y5, Y13, Y13
 	VFMSUB213PD Y6, Y4, Y13
-	VMOVUPD     (R11), Y14
-	VFMADD213PD (R12), Y14, Y13
+	VMOVUPD     (R12), Y14
+	VFMADD213PD (R13), Y14, Y13
 	VMOVNTPD    Y13, (SI)
-	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
-	ADDQ        $+32, DI
-	ADDQ        $+32, SI
 	ADDQ        $+32, R11
+	ADDQ        $+32, R8
+	ADDQ        $+32, SI
 	ADDQ        $+32, R12
-	PREFETCHT1  8192(R9)
-	PREFETCHT1  8192(R10)
-	VMOVUPD     (R8), Y13
+	ADDQ        $+32, R13
+	PREFETCHT1  (R10)(DI*1)
+	PREFETCHT1  (R11)(DI*1)
+	VMOVUPD     (R9), Y13
 	VSUBPD      Y1, Y13, Y13
 	VADDPD      Y13, Y0, Y0
 	VFMADD231PD Y13, Y13, Y10
-	VMOVUPD     (R8)(DX*1), Y13
+	VMOVUPD     (R9)(DX*1), Y13
 	VSUBPD      Y3, Y13, Y13
 	VADDPD      Y13, Y12, Y12
 	VFMADD231PD Y13, Y13, Y11
-	VMOVUPD     (DI), Y13
+	VMOVUPD     (R8), Y13
 	VSUBPD      Y5, Y13, Y13
 	VFMSUB213PD Y6, Y4, Y13
-	VMOVUPD     (R11), Y14
-	VFMADD213PD (R12), Y14, Y13
+	VMOVUPD     (R12), Y14
+	VFMADD213PD (R13), Y14, Y13
 	VMOVNTPD    Y13, (SI)
-	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
-	ADDQ        $+32, DI
-	ADDQ        $+32, SI
 	ADDQ        $+32, R11
+	ADDQ        $+32, R8
+	ADDQ        $+32, SI
 	ADDQ        $+32, R12
-	TESTQ       $0x00000038, R13
+	ADDQ        $+32, R13
+	TESTQ       $0x00000038, R14
 	JNZ         further862
-	CMPQ        R13, $0x08
+	CMPQ        R14, $0x08
 	JL          further862
 	VADDPD      72(SP), Y2, Y2
 	VMOVUPD     Y2, 72(SP)
@@ -14799,7 +14785,7 @@ vectors859:
 	VXORPS      Y11, Y11, Y11
 
 further862:
-	SUBQ $0x08, R13
+	SUBQ $0x08, R14
 	JGE  vectors859
 
 rest860:
@@ -14870,27 +14856,27 @@ summed858:
 	VSQRTPD      Y2, Y2
 	VBROADCASTSD literal64_1<>+0(SB), Y1
 	VDIVPD       Y2, Y1, Y1
-	MOVQ         rstd_base+192(FP), R8
-	VMOVUPD      X1, (R8)(CX*8)
-	MOVQ         mean_base+144(FP), R8
+	MOVQ         rstd_base+192(FP), R9
+	VMOVUPD      X1, (R9)(CX*8)
+	MOVQ         mean_base+144(FP), R9
 	VXORPS       Y2, Y2, Y2
-	VMOVUPD      (R8)(CX*8), X2
+	VMOVUPD      (R9)(CX*8), X2
 	VADDPD       Y2, Y3, Y4
-	MOVQ         mean_base+144(FP), R8
-	VMOVUPD      X4, (R8)(CX*8)
+	MOVQ         mean_base+144(FP), R9
+	VMOVUPD      X4, (R9)(CX*8)
 	VSUBPD       Y4, Y2, Y2
 	VADDPD       Y0, Y2, Y2
 	VMULPD       Y1, Y2, Y2
-	MOVQ         shift_base+168(FP), R8
-	VMOVUPD      X2, (R8)(CX*8)
+	MOVQ         shift_base+168(FP), R9
+	VMOVUPD      X2, (R9)(CX*8)
 	LEAQ         (BX)(DX*2), BX
 	ADDQ         $0x02, CX
 	JMP          loop834
 
 last835:
-	MOVQ         rstd_base+192(FP), R8
-	VBROADCASTSD -16(R8)(CX*8), Y0
-	MOVQ         gamma_base+96(FP), R8
+	MOVQ         rstd_base+192(FP), DI
+	VBROADCASTSD -16(DI)(CX*8), Y0
+	MOVQ         gamma_base+96(FP), DI
 	MOVQ         mean_base+144(FP), R9
 	VBROADCASTSD -16(R9)(CX*8), Y1
 	MOVQ         shift_base+168(FP), R9
@@ -14901,23 +14887,23 @@ last835:
 	JL           rest864
 
 vectors863:
-	VMOVUPD     (DI), Y3
+	VMOVUPD     (R8), Y3
 	VSUBPD      Y1, Y3, Y3
 	VFMSUB213PD Y2, Y0, Y3
-	VMOVUPD     (R8), Y4
+	VMOVUPD     (DI), Y4
 	VFMADD213PD (R9), Y4, Y3
 	VMOVNTPD    Y3, (SI)
-	ADDQ        $+32, DI
-	ADDQ        $+32, SI
 	ADDQ        $+32, R8
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
 	JGE         vectors863
 
 rest864:
-	MOVQ         rstd_base+192(FP), R8
-	VBROADCASTSD -8(R8)(CX*8), Y0
-	MOVQ         gamma_base+96(FP), R8
+	MOVQ         rstd_base+192(FP), DI
+	VBROADCASTSD -8(DI)(CX*8), Y0
+	MOVQ         gamma_base+96(FP), DI
 	MOVQ         mean_base+144(FP), R9
 	VBROADCASTSD -8(R9)(CX*8), Y1
 	MOVQ         shift_base+168(FP), R9
@@ -14928,15 +14914,15 @@ rest864:
 	JL           rest867
 
 vectors866:
-	VMOVUPD     (DI), Y3
+	VMOVUPD     (R8), Y3
 	VSUBPD      Y1, Y3, Y3
 	VFMSUB213PD Y2, Y0, Y3
-	VMOVUPD     (R8), Y4
+	VMOVUPD     (DI), Y4
 	VFMADD213PD (R9), Y4, Y3
 	VMOVNTPD    Y3, (SI)
-	ADDQ        $+32, DI
-	ADDQ        $+32, SI
 	ADDQ        $+32, R8
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
 	JGE         vectors866
@@ -15919,56 +15905,56 @@ TEXT ·rMSNormOfSumF64AVX2(SB), NOSPLIT, $328-153
 	MOVQ    y_base+0(FP), SI
 	CMPB    stream+152(FP), $0x00
 	JE      plain930
-	MOVQ    DX, CX
-	MOVQ    $0x00002000, DI
-	CMPQ    CX, DI
-	CMOVQCS DI, CX
+	MOVQ    DX, DI
+	MOVQ    $0x00002000, CX
+	CMPQ    DI, CX
+	CMOVQCS CX, DI
 	XORQ    CX, CX
-	LEAQ    1(CX), DI
-	CMPQ    DI, rstd_len+128(FP)
+	LEAQ    1(CX), R8
+	CMPQ    R8, rstd_len+128(FP)
 	JG      rest934
-	MOVQ    BX, DI
 	MOVQ    BX, R8
-	MOVQ    a_base+48(FP), R9
-	MOVQ    CX, R10
-	IMULQ   DX, R10
-	ADDQ    R10, R9
-	MOVQ    b_base+72(FP), R10
+	MOVQ    BX, R9
+	MOVQ    a_base+48(FP), R10
 	MOVQ    CX, R11
 	IMULQ   DX, R11
 	ADDQ    R11, R10
+	MOVQ    b_base+72(FP), R11
+	MOVQ    CX, R12
+	IMULQ   DX, R12
+	ADDQ    R12, R11
 	MOVQ    AX, (SP)
 
 block935:
-	MOVQ    (SP), R11
-	MOVQ    $0x00000100, R12
-	CMPQ    R12, R11
-	CMOVQLT R12, R11
+	MOVQ    (SP), R12
+	MOVQ    $0x00000100, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
-	SUBQ    $0x08, R11
+	SUBQ    $0x08, R12
 	JL      rest939
 
 vectors938:
-	VMOVUPD     (R9), Y4
-	VADDPD      (R10), Y4, Y4
-	VMOVUPD     Y4, (R8)
+	VMOVUPD     (R10), Y4
+	VADDPD      (R11), Y4, Y4
+	VMOVUPD     Y4, (R9)
 	VFMADD231PD Y4, Y4, Y0
-	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
-	VMOVUPD     (R9), Y4
-	VADDPD      (R10), Y4, Y4
-	VMOVUPD     Y4, (R8)
+	ADDQ        $+32, R11
+	VMOVUPD     (R10), Y4
+	VADDPD      (R11), Y4, Y4
+	VMOVUPD     Y4, (R9)
 	VFMADD231PD Y4, Y4, Y1
-	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
-	TESTQ       $0x00000038, R11
+	ADDQ        $+32, R11
+	TESTQ       $0x00000038, R12
 	JNZ         further941
-	CMPQ        R11, $0x08
+	CMPQ        R12, $0x08
 	JL          further941
 	VADDPD      Y0, Y2, Y2
 	VXORPS      Y0, Y0, Y0
@@ -15976,7 +15962,7 @@ vectors938:
 	VXORPS      Y1, Y1, Y1
 
 further941:
-	SUBQ $0x08, R11
+	SUBQ $0x08, R12
 	JGE  vectors938
 
 rest939:
@@ -16013,77 +15999,77 @@ summed937:
 	VSQRTPD      Y1, Y1
 	VBROADCASTSD literal64_1<>+0(SB), Y0
 	VDIVPD       Y1, Y0, Y0
-	MOVQ         rstd_base+120(FP), R8
-	VMOVSD       X0, (R8)(CX*8)
+	MOVQ         rstd_base+120(FP), R9
+	VMOVSD       X0, (R9)(CX*8)
 	LEAQ         (BX)(DX*1), BX
 	ADDQ         $0x01, CX
 
 loop932:
-	LEAQ         1(CX), R8
-	CMPQ         R8, rstd_len+128(FP)
+	LEAQ         1(CX), R9
+	CMPQ         R9, rstd_len+128(FP)
 	JG           last933
-	MOVQ         BX, R8
-	MOVQ         a_base+48(FP), R9
-	MOVQ         CX, R10
-	IMULQ        DX, R10
-	ADDQ         R10, R9
-	MOVQ         b_base+72(FP), R10
+	MOVQ         BX, R9
+	MOVQ         a_base+48(FP), R10
 	MOVQ         CX, R11
 	IMULQ        DX, R11
 	ADDQ         R11, R10
-	MOVQ         rstd_base+120(FP), R11
-	VBROADCASTSD -8(R11)(CX*8), Y0
-	MOVQ         gamma_base+96(FP), R11
+	MOVQ         b_base+72(FP), R11
+	MOVQ         CX, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         rstd_base+120(FP), R12
+	VBROADCASTSD -8(R12)(CX*8), Y0
+	MOVQ         gamma_base+96(FP), R12
 	MOVQ         AX, (SP)
 
 block942:
-	MOVQ    (SP), R12
-	MOVQ    $0x00000100, R13
-	CMPQ    R13, R12
-	CMOVQLT R13, R12
+	MOVQ    (SP), R13
+	MOVQ    $0x00000100, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
-	SUBQ    $0x08, R12
+	SUBQ    $0x08, R13
 	JL      rest946
 
 vectors945:
-	PREFETCHT1  8192(R9)
-	PREFETCHT1  8192(R10)
-	VMOVUPD     (R9), Y5
-	VADDPD      (R10), Y5, Y5
-	VMOVUPD     Y5, (R8)
+	PREFETCHT1  (R10)(DI*1)
+	PREFETCHT1  (R11)(DI*1)
+	VMOVUPD     (R10), Y5
+	VADDPD      (R11), Y5, Y5
+	VMOVUPD     Y5, (R9)
 	VFMADD231PD Y5, Y5, Y1
-	VMOVUPD     (DI), Y5
+	VMOVUPD     (R8), Y5
 	VMULPD      Y0, Y5, Y5
-	VMULPD      (R11), Y5, Y5
+	VMULPD      (R12), Y5, Y5
 	VMOVNTPD    Y5, (SI)
-	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
-	ADDQ        $+32, DI
-	ADDQ        $+32, SI
 	ADDQ        $+32, R11
-	PREFETCHT1  8192(R9)
-	PREFETCHT1  8192(R10)
-	VMOVUPD     (R9), Y5
-	VADDPD      (R10), Y5, Y5
-	VMOVUPD     Y5, (R8)
+	ADDQ        $+32, R8
+	ADDQ        $+32, SI
+	ADDQ        $+32, R12
+	PREFETCHT1  (R10)(DI*1)
+	PREFETCHT1  (R11)(DI*1)
+	VMOVUPD     (R10), Y5
+	VADDPD      (R11), Y5, Y5
+	VMOVUPD     Y5, (R9)
 	VFMADD231PD Y5, Y5, Y2
-	VMOVUPD     (DI), Y5
+	VMOVUPD     (R8), Y5
 	VMULPD      Y0, Y5, Y5
-	VMULPD      (R11), Y5, Y5
+	VMULPD      (R12), Y5, Y5
 	VMOVNTPD    Y5, (SI)
-	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
-	ADDQ        $+32, DI
-	ADDQ        $+32, SI
 	ADDQ        $+32, R11
-	TESTQ       $0x00000038, R12
+	ADDQ        $+32, R8
+	ADDQ        $+32, SI
+	ADDQ        $+32, R12
+	TESTQ       $0x00000038, R13
 	JNZ         further948
-	CMPQ        R12, $0x08
+	CMPQ        R13, $0x08
 	JL          further948
 	VADDPD      Y1, Y3, Y3
 	VXORPS      Y1, Y1, Y1
@@ -16091,7 +16077,7 @@ vectors945:
 	VXORPS      Y2, Y2, Y2
 
 further948:
-	SUBQ $0x08, R12
+	SUBQ $0x08, R13
 	JGE  vectors945
 
 rest946:
@@ -16128,28 +16114,28 @@ summed944:
 	VSQRTPD      Y2, Y2
 	VBROADCASTSD literal64_1<>+0(SB), Y0
 	VDIVPD       Y2, Y0, Y0
-	MOVQ         rstd_base+120(FP), R8
-	VMOVSD       X0, (R8)(CX*8)
+	MOVQ         rstd_base+120(FP), R9
+	VMOVSD       X0, (R9)(CX*8)
 	LEAQ         (BX)(DX*1), BX
 	ADDQ         $0x01, CX
 	JMP          loop932
 
 last933:
-	MOVQ         rstd_base+120(FP), R8
-	VBROADCASTSD -8(R8)(CX*8), Y0
-	MOVQ         gamma_base+96(FP), R8
+	MOVQ         rstd_base+120(FP), DI
+	VBROADCASTSD -8(DI)(CX*8), Y0
+	MOVQ         gamma_base+96(FP), DI
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
 	JL           rest950
 
 vectors949:
-	VMOVUPD  (DI), Y1
+	VMOVUPD  (R8), Y1
 	VMULPD   Y0, Y1, Y1
-	VMULPD   (R8), Y1, Y1
+	VMULPD   (DI), Y1, Y1
 	VMOVNTPD Y1, (SI)
-	ADDQ     $+32, DI
-	ADDQ     $+32, SI
 	ADDQ     $+32, R8
+	ADDQ     $+32, SI
+	ADDQ     $+32, DI
 	SUBQ     $0x04, R9
 	JGE      vectors949
 
@@ -16682,44 +16668,41 @@ TEXT ·layerNormBackwardF64AVX2(SB), NOSPLIT, $392-217
 	MOVQ         dx_base+0(FP), DI
 	CMPB         stream+216(FP), $0x00
 	JE           plain993
-	MOVQ         $0x00002000, CX
-	CMPQ         DX, CX
-	CMOVQCS      CX, DX
 	XORQ         CX, CX
-	LEAQ         1(CX), R8
-	CMPQ         R8, rstd_len+152(FP)
+	LEAQ         1(CX), DX
+	CMPQ         DX, rstd_len+152(FP)
 	JG           done997
-	MOVQ         BX, R8
-	MOVQ         SI, R9
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSD (R10)(CX*8), Y0
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         dgamma_base+168(FP), R11
-	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSD (R12)(CX*8), Y1
+	MOVQ         BX, DX
+	MOVQ         SI, R8
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y0
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         dgamma_base+168(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD (R11)(CX*8), Y1
 	VMOVUPD      Y1, 72(SP)
-	MOVQ         shift_base+120(FP), R12
-	VBROADCASTSD (R12)(CX*8), Y1
+	MOVQ         shift_base+120(FP), R11
+	VBROADCASTSD (R11)(CX*8), Y1
 	VMOVUPD      Y1, 104(SP)
-	MOVQ         dbeta_base+192(FP), R12
+	MOVQ         dbeta_base+192(FP), R11
 	MOVQ         AX, (SP)
 
 block998:
-	MOVQ    (SP), R13
-	MOVQ    $0x00000100, R14
-	CMPQ    R14, R13
-	CMOVQLT R14, R13
+	MOVQ    (SP), R12
+	MOVQ    $0x00000100, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
-	SUBQ    $0x08, R13
+	SUBQ    $0x08, R12
 	JL      rest1002
 
 vectors1001:
-	VMOVUPD     (R10), Y5
-	VMOVUPD     (R11), Y6
-	VMOVUPD     (R12), Y7
+	VMOVUPD     (R9), Y5
+	VMOVUPD     (R10), Y6
+	VMOVUPD     (R11), Y7
 	VMOVUPD     (BX), Y8
 	VMOVUPD     (SI), Y9
 	VSUBPD      72(SP), Y8, Y8
@@ -16729,16 +16712,16 @@ vectors1001:
 	VMULPD      Y5, Y9, Y9
 	VFMADD231PD Y9, Y8, Y1
 	VADDPD      Y9, Y3, Y3
-	VMOVUPD     Y6, (R11)
-	VMOVUPD     Y7, (R12)
+	VMOVUPD     Y6, (R10)
+	VMOVUPD     Y7, (R11)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
+	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
-	ADDQ        $+32, R12
-	VMOVUPD     (R10), Y5
-	VMOVUPD     (R11), Y6
-	VMOVUPD     (R12), Y7
+	VMOVUPD     (R9), Y5
+	VMOVUPD     (R10), Y6
+	VMOVUPD     (R11), Y7
 	VMOVUPD     (BX), Y8
 	VMOVUPD     (SI), Y9
 	VSUBPD      72(SP), Y8, Y8
@@ -16748,14 +16731,14 @@ vectors1001:
 	VMULPD      Y5, Y9, Y9
 	VFMADD231PD Y9, Y8, Y2
 	VADDPD      Y9, Y4, Y4
-	VMOVUPD     Y6, (R11)
-	VMOVUPD     Y7, (R12)
+	VMOVUPD     Y6, (R10)
+	VMOVUPD     Y7, (R11)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
+	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
-	ADDQ        $+32, R12
-	SUBQ        $0x08, R13
+	SUBQ        $0x08, R12
 	JGE         vectors1001
 
 rest1002:
@@ -16798,58 +16781,58 @@ summed1000:
 	VBROADCASTSD X0, Y0
 	VDIVPD       Y0, Y2, Y2
 	VDIVPD       Y0, Y1, Y1
-	MOVQ         shift_base+120(FP), R10
+	MOVQ         shift_base+120(FP), R9
 	VXORPS       Y0, Y0, Y0
-	VMOVSD       (R10)(CX*8), X0
+	VMOVSD       (R9)(CX*8), X0
 	VFNMADD231PD Y0, Y2, Y1
 	VMOVSD       X1, 360(SP)
-	MOVQ         rstd_base+144(FP), R10
+	MOVQ         rstd_base+144(FP), R9
 	VXORPS       Y0, Y0, Y0
-	VMOVSD       (R10)(CX*8), X0
+	VMOVSD       (R9)(CX*8), X0
 	VMULPD       Y0, Y2, Y2
 	VMOVSD       X2, 328(SP)
 	INCQ         CX
 
 loop995:
-	LEAQ         1(CX), R10
-	CMPQ         R10, rstd_len+152(FP)
+	LEAQ         1(CX), R9
+	CMPQ         R9, rstd_len+152(FP)
 	JG           last996
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSD -8(R10)(CX*8), Y0
-	MOVQ         gamma_base+72(FP), R10
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD -8(R9)(CX*8), Y0
+	MOVQ         gamma_base+72(FP), R9
 	VBROADCASTSD 328(SP), Y1
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSD -8(R11)(CX*8), Y2
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD -8(R10)(CX*8), Y2
 	VBROADCASTSD 360(SP), Y3
-	MOVQ         rstd_base+144(FP), R11
-	VBROADCASTSD (R11)(CX*8), Y4
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         dgamma_base+168(FP), R12
-	MOVQ         mean_base+96(FP), R13
-	VBROADCASTSD (R13)(CX*8), Y5
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y4
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+168(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSD (R12)(CX*8), Y5
 	VMOVUPD      Y5, 72(SP)
-	MOVQ         shift_base+120(FP), R13
-	VBROADCASTSD (R13)(CX*8), Y5
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSD (R12)(CX*8), Y5
 	VMOVUPD      Y5, 104(SP)
-	MOVQ         dbeta_base+192(FP), R13
+	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, (SP)
 
 block1004:
-	MOVQ    (SP), R14
-	MOVQ    $0x00000100, R15
-	CMPQ    R15, R14
-	CMOVQLT R15, R14
+	MOVQ    (SP), R13
+	MOVQ    $0x00000100, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
 	VXORPS  Y5, Y5, Y5
 	VXORPS  Y6, Y6, Y6
 	VXORPS  Y7, Y7, Y7
 	VXORPS  Y8, Y8, Y8
-	SUBQ    $0x08, R14
+	SUBQ    $0x08, R13
 	JL      rest1008
 
 vectors1007:
-	VMOVUPD      (R11), Y9
-	VMOVUPD      (R12), Y10
-	VMOVUPD      (R13), Y11
+	VMOVUPD      (R10), Y9
+	VMOVUPD      (R11), Y10
+	VMOVUPD      (R12), Y11
 	VMOVUPD      (BX), Y12
 	VMOVUPD      (SI), Y13
 	VSUBPD       72(SP), Y12, Y12
@@ -16859,13 +16842,13 @@ vectors1007:
 	VMULPD       Y9, Y13, Y13
 	VFMADD231PD  Y13, Y12, Y5
 	VADDPD       Y13, Y7, Y7
-	VMOVUPD      Y10, (R12)
-	VMOVUPD      Y11, (R13)
-	PREFETCHT1   (BX)(DX*1)
-	PREFETCHT1   (SI)(DX*1)
-	VMOVUPD      (R8), Y9
-	VMOVUPD      (R9), Y10
-	VMULPD       (R10), Y10, Y10
+	VMOVUPD      Y10, (R11)
+	VMOVUPD      Y11, (R12)
+	PREFETCHT0   8192(BX)
+	PREFETCHT0   8192(SI)
+	VMOVUPD      (DX), Y9
+	VMOVUPD      (R8), Y10
+	VMULPD       (R9), Y10, Y10
 	VSUBPD       Y2, Y9, Y9
 	VSUBPD       Y3, Y10, Y10
 	VFNMADD231PD Y9, Y1, Y10
@@ -16873,16 +16856,16 @@ vectors1007:
 	VMOVNTPD     Y10, (DI)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
+	ADDQ         $+32, R10
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
-	ADDQ         $+32, R13
+	ADDQ         $+32, DX
 	ADDQ         $+32, R8
-	ADDQ         $+32, R9
 	ADDQ         $+32, DI
-	ADDQ         $+32, R10
-	VMOVUPD      (R11), Y9
-	VMOVUPD      (R12), Y10
-	VMOVUPD      (R13), Y11
+	ADDQ         $+32, R9
+	VMOVUPD      (R10), Y9
+	VMOVUPD      (R11), Y10
+	VMOVUPD      (R12), Y11
 	VMOVUPD      (BX), Y12
 	VMOVUPD      (SI), Y13
 	VSUBPD       72(SP), Y12, Y12
@@ -16892,13 +16875,13 @@ vectors1007:
 	VMULPD       Y9, Y13, Y13
 	VFMADD231PD  Y13, Y12, Y6
 	VADDPD       Y13, Y8, Y8
-	VMOVUPD      Y10, (R12)
-	VMOVUPD      Y11, (R13)
-	PREFETCHT1   (BX)(DX*1)
-	PREFETCHT1   (SI)(DX*1)
-	VMOVUPD      (R8), Y9
-	VMOVUPD      (R9), Y10
-	VMULPD       (R10), Y10, Y10
+	VMOVUPD      Y10, (R11)
+	VMOVUPD      Y11, (R12)
+	PREFETCHT0   8192(BX)
+	PREFETCHT0   8192(SI)
+	VMOVUPD      (DX), Y9
+	VMOVUPD      (R8), Y10
+	VMULPD       (R9), Y10, Y10
 	VSUBPD       Y2, Y9, Y9
 	VSUBPD       Y3, Y10, Y10
 	VFNMADD231PD Y9, Y1, Y10
@@ -16906,14 +16889,14 @@ vectors1007:
 	VMOVNTPD     Y10, (DI)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
+	ADDQ         $+32, R10
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
-	ADDQ         $+32, R13
+	ADDQ         $+32, DX
 	ADDQ         $+32, R8
-	ADDQ         $+32, R9
 	ADDQ         $+32, DI
-	ADDQ         $+32, R10
-	SUBQ         $0x08, R14
+	ADDQ         $+32, R9
+	SUBQ         $0x08, R13
 	JGE          vectors1007
 
 rest1008:
@@ -16956,43 +16939,43 @@ summed1006:
 	VBROADCASTSD X0, Y0
 	VDIVPD       Y0, Y6, Y6
 	VDIVPD       Y0, Y5, Y5
-	MOVQ         shift_base+120(FP), R10
+	MOVQ         shift_base+120(FP), R9
 	VXORPS       Y0, Y0, Y0
-	VMOVSD       (R10)(CX*8), X0
+	VMOVSD       (R9)(CX*8), X0
 	VFNMADD231PD Y0, Y6, Y5
 	VMOVSD       X5, 360(SP)
-	MOVQ         rstd_base+144(FP), R10
+	MOVQ         rstd_base+144(FP), R9
 	VXORPS       Y0, Y0, Y0
-	VMOVSD       (R10)(CX*8), X0
+	VMOVSD       (R9)(CX*8), X0
 	VMULPD       Y0, Y6, Y6
 	VMOVSD       X6, 328(SP)
 	INCQ         CX
 	JMP          loop995
 
 last996:
-	MOVQ         rstd_base+144(FP), DX
-	VBROADCASTSD -8(DX)(CX*8), Y0
-	MOVQ         gamma_base+72(FP), DX
+	MOVQ         rstd_base+144(FP), BX
+	VBROADCASTSD -8(BX)(CX*8), Y0
+	MOVQ         gamma_base+72(FP), BX
 	VBROADCASTSD 328(SP), Y1
-	MOVQ         mean_base+96(FP), BX
-	VBROADCASTSD -8(BX)(CX*8), Y2
+	MOVQ         mean_base+96(FP), SI
+	VBROADCASTSD -8(SI)(CX*8), Y2
 	VBROADCASTSD 360(SP), Y3
 	SUBQ         $0x04, AX
 	JL           rest1011
 
 vectors1010:
-	VMOVUPD      (R8), Y4
-	VMOVUPD      (R9), Y5
-	VMULPD       (DX), Y5, Y5
+	VMOVUPD      (DX), Y4
+	VMOVUPD      (R8), Y5
+	VMULPD       (BX), Y5, Y5
 	VSUBPD       Y2, Y4, Y4
 	VSUBPD       Y3, Y5, Y5
 	VFNMADD231PD Y4, Y1, Y5
 	VMULPD       Y0, Y5, Y5
 	VMOVNTPD     Y5, (DI)
-	ADDQ         $+32, R8
-	ADDQ         $+32, R9
-	ADDQ         $+32, DI
 	ADDQ         $+32, DX
+	ADDQ         $+32, R8
+	ADDQ         $+32, DI
+	ADDQ         $+32, BX
 	SUBQ         $0x04, AX
 	JGE          vectors1010
 
@@ -17607,59 +17590,56 @@ TEXT ·rMSNormBackwardF64AVX2(SB), NOSPLIT, $392-145
 	MOVQ         dx_base+0(FP), DI
 	CMPB         stream+144(FP), $0x00
 	JE           plain1040
-	MOVQ         $0x00002000, CX
-	CMPQ         DX, CX
-	CMOVQCS      CX, DX
 	XORQ         CX, CX
-	LEAQ         1(CX), R8
-	CMPQ         R8, rstd_len+104(FP)
+	LEAQ         1(CX), DX
+	CMPQ         DX, rstd_len+104(FP)
 	JG           done1044
-	MOVQ         BX, R8
-	MOVQ         SI, R9
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSD (R10)(CX*8), Y0
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         dgamma_base+120(FP), R11
+	MOVQ         BX, DX
+	MOVQ         SI, R8
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y0
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         dgamma_base+120(FP), R10
 	MOVQ         AX, (SP)
 
 block1045:
-	MOVQ    (SP), R12
-	MOVQ    $0x00000100, R13
-	CMPQ    R13, R12
-	CMOVQLT R13, R12
+	MOVQ    (SP), R11
+	MOVQ    $0x00000100, R12
+	CMPQ    R12, R11
+	CMOVQLT R12, R11
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
-	SUBQ    $0x08, R12
+	SUBQ    $0x08, R11
 	JL      rest1049
 
 vectors1048:
-	VMOVUPD     (R10), Y3
-	VMOVUPD     (R11), Y4
+	VMOVUPD     (R9), Y3
+	VMOVUPD     (R10), Y4
 	VMOVUPD     (BX), Y5
 	VMOVUPD     (SI), Y6
 	VMULPD      Y0, Y5, Y5
 	VFMADD231PD Y6, Y5, Y4
 	VMULPD      Y3, Y6, Y6
 	VFMADD231PD Y6, Y5, Y1
-	VMOVUPD     Y4, (R11)
+	VMOVUPD     Y4, (R10)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
+	ADDQ        $+32, R9
 	ADDQ        $+32, R10
-	ADDQ        $+32, R11
-	VMOVUPD     (R10), Y3
-	VMOVUPD     (R11), Y4
+	VMOVUPD     (R9), Y3
+	VMOVUPD     (R10), Y4
 	VMOVUPD     (BX), Y5
 	VMOVUPD     (SI), Y6
 	VMULPD      Y0, Y5, Y5
 	VFMADD231PD Y6, Y5, Y4
 	VMULPD      Y3, Y6, Y6
 	VFMADD231PD Y6, Y5, Y2
-	VMOVUPD     Y4, (R11)
+	VMOVUPD     Y4, (R10)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
+	ADDQ        $+32, R9
 	ADDQ        $+32, R10
-	ADDQ        $+32, R11
-	SUBQ        $0x08, R12
+	SUBQ        $0x08, R11
 	JGE         vectors1048
 
 rest1049:
@@ -17689,89 +17669,89 @@ summed1047:
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
 	VDIVPD       Y0, Y2, Y2
-	MOVQ         rstd_base+96(FP), R10
+	MOVQ         rstd_base+96(FP), R9
 	VXORPS       Y0, Y0, Y0
-	VMOVSD       (R10)(CX*8), X0
+	VMOVSD       (R9)(CX*8), X0
 	VMULPD       Y0, Y2, Y2
 	VMOVSD       X2, 328(SP)
 	INCQ         CX
 
 loop1042:
-	LEAQ         1(CX), R10
-	CMPQ         R10, rstd_len+104(FP)
+	LEAQ         1(CX), R9
+	CMPQ         R9, rstd_len+104(FP)
 	JG           last1043
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSD -8(R10)(CX*8), Y0
-	MOVQ         gamma_base+72(FP), R10
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSD -8(R9)(CX*8), Y0
+	MOVQ         gamma_base+72(FP), R9
 	VBROADCASTSD 328(SP), Y1
-	MOVQ         rstd_base+96(FP), R11
-	VBROADCASTSD (R11)(CX*8), Y2
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         dgamma_base+120(FP), R12
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y2
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, (SP)
 
 block1051:
-	MOVQ    (SP), R13
-	MOVQ    $0x00000100, R14
-	CMPQ    R14, R13
-	CMOVQLT R14, R13
+	MOVQ    (SP), R12
+	MOVQ    $0x00000100, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
-	SUBQ    $0x08, R13
+	SUBQ    $0x08, R12
 	JL      rest1055
 
 vectors1054:
-	VMOVUPD      (R11), Y5
-	VMOVUPD      (R12), Y6
+	VMOVUPD      (R10), Y5
+	VMOVUPD      (R11), Y6
 	VMOVUPD      (BX), Y7
 	VMOVUPD      (SI), Y8
 	VMULPD       Y2, Y7, Y7
 	VFMADD231PD  Y8, Y7, Y6
 	VMULPD       Y5, Y8, Y8
 	VFMADD231PD  Y8, Y7, Y3
-	VMOVUPD      Y6, (R12)
-	PREFETCHT1   (BX)(DX*1)
-	PREFETCHT1   (SI)(DX*1)
-	VMOVUPD      (R8), Y5
-	VMOVUPD      (R9), Y6
-	VMULPD       (R10), Y6, Y6
+	VMOVUPD      Y6, (R11)
+	PREFETCHT0   8192(BX)
+	PREFETCHT0   8192(SI)
+	VMOVUPD      (DX), Y5
+	VMOVUPD      (R8), Y6
+	VMULPD       (R9), Y6, Y6
 	VFNMADD231PD Y5, Y1, Y6
 	VMULPD       Y0, Y6, Y6
 	VMOVNTPD     Y6, (DI)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
-	ADDQ         $+32, R11
-	ADDQ         $+32, R12
-	ADDQ         $+32, R8
-	ADDQ         $+32, R9
-	ADDQ         $+32, DI
 	ADDQ         $+32, R10
-	VMOVUPD      (R11), Y5
-	VMOVUPD      (R12), Y6
+	ADDQ         $+32, R11
+	ADDQ         $+32, DX
+	ADDQ         $+32, R8
+	ADDQ         $+32, DI
+	ADDQ         $+32, R9
+	VMOVUPD      (R10), Y5
+	VMOVUPD      (R11), Y6
 	VMOVUPD      (BX), Y7
 	VMOVUPD      (SI), Y8
 	VMULPD       Y2, Y7, Y7
 	VFMADD231PD  Y8, Y7, Y6
 	VMULPD       Y5, Y8, Y8
 	VFMADD231PD  Y8, Y7, Y4
-	VMOVUPD      Y6, (R12)
-	PREFETCHT1   (BX)(DX*1)
-	PREFETCHT1   (SI)(DX*1)
-	VMOVUPD      (R8), Y5
-	VMOVUPD      (R9), Y6
-	VMULPD       (R10), Y6, Y6
+	VMOVUPD      Y6, (R11)
+	PREFETCHT0   8192(BX)
+	PREFETCHT0   8192(SI)
+	VMOVUPD      (DX), Y5
+	VMOVUPD      (R8), Y6
+	VMULPD       (R9), Y6, Y6
 	VFNMADD231PD Y5, Y1, Y6
 	VMULPD       Y0, Y6, Y6
 	VMOVNTPD     Y6, (DI)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
-	ADDQ         $+32, R11
-	ADDQ         $+32, R12
-	ADDQ         $+32, R8
-	ADDQ         $+32, R9
-	ADDQ         $+32, DI
 	ADDQ         $+32, R10
-	SUBQ         $0x08, R13
+	ADDQ         $+32, R11
+	ADDQ         $+32, DX
+	ADDQ         $+32, R8
+	ADDQ         $+32, DI
+	ADDQ         $+32, R9
+	SUBQ         $0x08, R12
 	JGE          vectors1054
 
 rest1055:
@@ -17801,31 +17781,31 @@ summed1053:
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
 	VDIVPD       Y0, Y4, Y4
-	MOVQ         rstd_base+96(FP), R10
+	MOVQ         rstd_base+96(FP), R9
 	VXORPS       Y0, Y0, Y0
-	VMOVSD       (R10)(CX*8), X0
+	VMOVSD       (R9)(CX*8), X0
 	VMULPD       Y0, Y4, Y4
 	VMOVSD       X4, 328(SP)
 	INCQ         CX
 	JMP          loop1042
 
 last1043:
-	MOVQ         rstd_base+96(FP), DX
-	VBROADCASTSD -8(DX)(CX*8), Y0
+	MOVQ         rstd_base+96(FP), BX
+	VBROADCASTSD -8(BX)(CX*8), Y0
 	MOVQ         gamma_base+72(FP), CX
 	VBROADCASTSD 328(SP), Y1
 	SUBQ         $0x04, AX
 	JL           rest1058
 
 vectors1057:
-	VMOVUPD      (R8), Y2
-	VMOVUPD      (R9), Y3
+	VMOVUPD      (DX), Y2
+	VMOVUPD      (R8), Y3
 	VMULPD       (CX), Y3, Y3
 	VFNMADD231PD Y2, Y1, Y3
 	VMULPD       Y0, Y3, Y3
 	VMOVNTPD     Y3, (DI)
+	ADDQ         $+32, DX
 	ADDQ         $+32, R8
-	ADDQ         $+32, R9
 	ADDQ         $+32, DI
 	ADDQ         $+32, CX
 	SUBQ         $0x04, AX
@@ -18285,10 +18265,6 @@ TEXT ·layerNormBackwardPlusF64AVX2(SB), NOSPLIT, $392-241
 	MOVQ         dx_base+0(FP), DI
 	CMPB         stream+240(FP), $0x00
 	JE           plain1087
-	MOVQ         DX, CX
-	MOVQ         $0x00002000, R8
-	CMPQ         CX, R8
-	CMOVQCS      R8, CX
 	XORQ         CX, CX
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+176(FP)
@@ -18470,8 +18446,8 @@ vectors1101:
 	VADDPD       Y13, Y7, Y7
 	VMOVUPD      Y10, (R13)
 	VMOVUPD      Y11, (R14)
-	PREFETCHT1   8192(BX)
-	PREFETCHT1   8192(SI)
+	PREFETCHT0   8192(BX)
+	PREFETCHT0   8192(SI)
 	VMOVUPD      (R8), Y9
 	VMOVUPD      (R9), Y10
 	VMULPD       (R10), Y10, Y10
@@ -18479,7 +18455,7 @@ vectors1101:
 	VSUBPD       Y3, Y10, Y10
 	VFNMADD231PD Y9, Y1, Y10
 	VMULPD       Y0, Y10, Y10
-	PREFETCHT1   8192(R11)
+	PREFETCHT0   8192(R11)
 	VADDPD       (R11), Y10, Y10
 	VMOVNTPD     Y10, (DI)
 	ADDQ         $+32, BX
@@ -18506,8 +18482,8 @@ vectors1101:
 	VADDPD       Y13, Y8, Y8
 	VMOVUPD      Y10, (R13)
 	VMOVUPD      Y11, (R14)
-	PREFETCHT1   8192(BX)
-	PREFETCHT1   8192(SI)
+	PREFETCHT0   8192(BX)
+	PREFETCHT0   8192(SI)
 	VMOVUPD      (R8), Y9
 	VMOVUPD      (R9), Y10
 	VMULPD       (R10), Y10, Y10
@@ -18515,7 +18491,7 @@ vectors1101:
 	VSUBPD       Y3, Y10, Y10
 	VFNMADD231PD Y9, Y1, Y10
 	VMULPD       Y0, Y10, Y10
-	PREFETCHT1   8192(R11)
+	PREFETCHT0   8192(R11)
 	VADDPD       (R11), Y10, Y10
 	VMOVNTPD     Y10, (DI)
 	ADDQ         $+32, BX
@@ -18607,7 +18583,7 @@ vectors1104:
 	VSUBPD       Y3, Y5, Y5
 	VFNMADD231PD Y4, Y1, Y5
 	VMULPD       Y0, Y5, Y5
-	PREFETCHT1   8192(SI)
+	PREFETCHT0   8192(SI)
 	VADDPD       (SI), Y5, Y5
 	VMOVNTPD     Y5, (DI)
 	ADDQ         $+32, R8
@@ -19254,10 +19230,6 @@ TEXT ·rMSNormBackwardPlusF64AVX2(SB), NOSPLIT, $392-169
 	MOVQ         dx_base+0(FP), DI
 	CMPB         stream+168(FP), $0x00
 	JE           plain1134
-	MOVQ         DX, CX
-	MOVQ         $0x00002000, R8
-	CMPQ         CX, R8
-	CMOVQCS      R8, CX
 	XORQ         CX, CX
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+128(FP)
@@ -19383,14 +19355,14 @@ vectors1148:
 	VMULPD       Y5, Y8, Y8
 	VFMADD231PD  Y8, Y7, Y3
 	VMOVUPD      Y6, (R13)
-	PREFETCHT1   8192(BX)
-	PREFETCHT1   8192(SI)
+	PREFETCHT0   8192(BX)
+	PREFETCHT0   8192(SI)
 	VMOVUPD      (R8), Y5
 	VMOVUPD      (R9), Y6
 	VMULPD       (R10), Y6, Y6
 	VFNMADD231PD Y5, Y1, Y6
 	VMULPD       Y0, Y6, Y6
-	PREFETCHT1   8192(R11)
+	PREFETCHT0   8192(R11)
 	VADDPD       (R11), Y6, Y6
 	VMOVNTPD     Y6, (DI)
 	ADDQ         $+32, BX
@@ -19411,14 +19383,14 @@ vectors1148:
 	VMULPD       Y5, Y8, Y8
 	VFMADD231PD  Y8, Y7, Y4
 	VMOVUPD      Y6, (R13)
-	PREFETCHT1   8192(BX)
-	PREFETCHT1   8192(SI)
+	PREFETCHT0   8192(BX)
+	PREFETCHT0   8192(SI)
 	VMOVUPD      (R8), Y5
 	VMOVUPD      (R9), Y6
 	VMULPD       (R10), Y6, Y6
 	VFNMADD231PD Y5, Y1, Y6
 	VMULPD       Y0, Y6, Y6
-	PREFETCHT1   8192(R11)
+	PREFETCHT0   8192(R11)
 	VADDPD       (R11), Y6, Y6
 	VMOVNTPD     Y6, (DI)
 	ADDQ         $+32, BX
@@ -19486,7 +19458,7 @@ vectors1151:
 	VMULPD       (BX), Y3, Y3
 	VFNMADD231PD Y2, Y1, Y3
 	VMULPD       Y0, Y3, Y3
-	PREFETCHT1   8192(SI)
+	PREFETCHT0   8192(SI)
 	VADDPD       (SI), Y3, Y3
 	VMOVNTPD     Y3, (DI)
 	ADDQ         $+32, R8
@@ -25869,50 +25841,50 @@ TEXT ·layerNormOfSumF32AVX512(SB), NOSPLIT, $72-225
 	MOVQ    y_base+0(FP), DI
 	CMPB    stream+224(FP), $0x00
 	JE      plain1484
-	MOVQ    DX, CX
-	ADDQ    CX, CX
-	MOVQ    $0x00002000, BX
-	CMPQ    CX, BX
-	CMOVQCS BX, CX
+	MOVQ    DX, BX
+	ADDQ    BX, BX
+	MOVQ    $0x00002000, CX
+	CMPQ    BX, CX
+	CMOVQCS CX, BX
 	XORQ    CX, CX
-	LEAQ    2(CX), BX
-	CMPQ    BX, rstd_len+200(FP)
+	LEAQ    2(CX), R8
+	CMPQ    R8, rstd_len+200(FP)
 	JG      rest1488
-	MOVQ    SI, BX
 	MOVQ    SI, R8
-	MOVQ    a_base+48(FP), R9
-	MOVQ    CX, R10
-	IMULQ   DX, R10
-	ADDQ    R10, R9
-	MOVQ    b_base+72(FP), R10
+	MOVQ    SI, R9
+	MOVQ    a_base+48(FP), R10
 	MOVQ    CX, R11
 	IMULQ   DX, R11
 	ADDQ    R11, R10
+	MOVQ    b_base+72(FP), R11
+	MOVQ    CX, R12
+	IMULQ   DX, R12
+	ADDQ    R12, R11
 	MOVQ    AX, (SP)
 
 block1489:
-	MOVQ    (SP), R11
-	MOVQ    $0x00000400, R12
-	CMPQ    R12, R11
-	CMOVQLT R12, R11
+	MOVQ    (SP), R12
+	MOVQ    $0x00000400, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
 	VXORPS  Z0, Z0, Z0
 	VXORPS  Z1, Z1, Z1
-	SUBQ    $0x10, R11
+	SUBQ    $0x10, R12
 	JL      rest1493
 
 vectors1492:
-	VMOVUPS (R9), Z2
-	VADDPS  (R10), Z2, Z2
-	VMOVUPS Z2, (R8)
+	VMOVUPS (R10), Z2
+	VADDPS  (R11), Z2, Z2
+	VMOVUPS Z2, (R9)
 	VADDPS  Z2, Z0, Z0
-	VMOVUPS (R9)(DX*1), Z2
-	VADDPS  (R10)(DX*1), Z2, Z2
-	VMOVUPS Z2, (R8)(DX*1)
+	VMOVUPS (R10)(DX*1), Z2
+	VADDPS  (R11)(DX*1), Z2, Z2
+	VMOVUPS Z2, (R9)(DX*1)
 	VADDPS  Z2, Z1, Z1
-	ADDQ    $+64, R8
 	ADDQ    $+64, R9
 	ADDQ    $+64, R10
-	SUBQ    $0x10, R11
+	ADDQ    $+64, R11
+	SUBQ    $0x10, R12
 	JGE     vectors1492
 
 rest1493:
@@ -25950,21 +25922,21 @@ summed1491:
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
 	VDIVPD       Y1, Y0, Y0
-	MOVQ         mean_base+144(FP), R8
+	MOVQ         mean_base+144(FP), R9
 	VCVTPD2PSY   Y0, X0
-	VMOVSD       X0, (R8)(CX*4)
+	VMOVSD       X0, (R9)(CX*4)
 	VCVTPS2PD    X0, Y0
-	MOVQ         mean_base+144(FP), R8
-	VBROADCASTSS (R8)(CX*4), Z0
-	VBROADCASTSS 4(R8)(CX*4), Z2
-	MOVQ         SI, R8
+	MOVQ         mean_base+144(FP), R9
+	VBROADCASTSS (R9)(CX*4), Z0
+	VBROADCASTSS 4(R9)(CX*4), Z2
+	MOVQ         SI, R9
 	MOVQ         AX, (SP)
 
 block1495:
-	MOVQ    (SP), R9
-	MOVQ    $0x00000200, R10
-	CMPQ    R10, R9
-	CMOVQLT R10, R9
+	MOVQ    (SP), R10
+	MOVQ    $0x00000200, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
 	VXORPS  Z1, Z1, Z1
 	VXORPS  Z5, Z5, Z5
 	VXORPS  Z3, Z3, Z3
@@ -25973,22 +25945,22 @@ block1495:
 	VXORPS  Z7, Z7, Z7
 	VXORPS  Z8, Z8, Z8
 	VXORPS  Z9, Z9, Z9
-	SUBQ    $0x10, R9
+	SUBQ    $0x10, R10
 	JL      rest1499
 
 vectors1498:
-	VMOVUPS     (R8), Z10
+	VMOVUPS     (R9), Z10
 	VSUBPS      Z0, Z10, Z10
 	VADDPS      Z10, Z1, Z1
 	VFMADD231PS Z10, Z10, Z3
-	VMOVUPS     (R8)(DX*1), Z10
+	VMOVUPS     (R9)(DX*1), Z10
 	VSUBPS      Z2, Z10, Z10
 	VADDPS      Z10, Z5, Z5
 	VFMADD231PS Z10, Z10, Z4
-	ADDQ        $+64, R8
-	TESTQ       $0x00000070, R9
+	ADDQ        $+64, R9
+	TESTQ       $0x00000070, R10
 	JNZ         further1501
-	CMPQ        R9, $0x10
+	CMPQ        R10, $0x10
 	JL          further1501
 	VADDPS      Z1, Z6, Z6
 	VXORPS      Z1, Z1, Z1
@@ -26000,7 +25972,7 @@ vectors1498:
 	VXORPS      Z4, Z4, Z4
 
 further1501:
-	SUBQ $0x10, R9
+	SUBQ $0x10, R10
 	JGE  vectors1498
 
 rest1499:
@@ -26077,87 +26049,87 @@ summed1497:
 	VSQRTPD      Y3, Y3
 	VBROADCASTSD literal64_1<>+0(SB), Y2
 	VDIVPD       Y3, Y2, Y2
-	MOVQ         rstd_base+192(FP), R8
+	MOVQ         rstd_base+192(FP), R9
 	VCVTPD2PSY   Y2, X3
-	VMOVSD       X3, (R8)(CX*4)
+	VMOVSD       X3, (R9)(CX*4)
 	VCVTPS2PD    X3, Y3
-	MOVQ         mean_base+144(FP), R8
+	MOVQ         mean_base+144(FP), R9
 	VXORPS       Y3, Y3, Y3
-	VMOVSD       (R8)(CX*4), X3
+	VMOVSD       (R9)(CX*4), X3
 	VCVTPS2PD    X3, Y3
 	VADDPD       Y3, Y0, Y0
-	MOVQ         mean_base+144(FP), R8
+	MOVQ         mean_base+144(FP), R9
 	VCVTPD2PSY   Y0, X0
-	VMOVSD       X0, (R8)(CX*4)
+	VMOVSD       X0, (R9)(CX*4)
 	VCVTPS2PD    X0, Y0
 	VSUBPD       Y0, Y3, Y3
 	VADDPD       Y1, Y3, Y3
 	VMULPD       Y2, Y3, Y3
-	MOVQ         shift_base+168(FP), R8
+	MOVQ         shift_base+168(FP), R9
 	VCVTPD2PSY   Y3, X0
-	VMOVSD       X0, (R8)(CX*4)
+	VMOVSD       X0, (R9)(CX*4)
 	VCVTPS2PD    X0, Y0
 	LEAQ         (SI)(DX*2), SI
 	ADDQ         $0x02, CX
 
 loop1486:
-	LEAQ         2(CX), R8
-	CMPQ         R8, rstd_len+200(FP)
+	LEAQ         2(CX), R9
+	CMPQ         R9, rstd_len+200(FP)
 	JG           last1487
-	MOVQ         SI, R8
-	MOVQ         a_base+48(FP), R9
-	MOVQ         CX, R10
-	IMULQ        DX, R10
-	ADDQ         R10, R9
-	MOVQ         b_base+72(FP), R10
+	MOVQ         SI, R9
+	MOVQ         a_base+48(FP), R10
 	MOVQ         CX, R11
 	IMULQ        DX, R11
 	ADDQ         R11, R10
-	MOVQ         rstd_base+192(FP), R11
-	VBROADCASTSS -8(R11)(CX*4), Z0
-	MOVQ         gamma_base+96(FP), R11
-	MOVQ         mean_base+144(FP), R12
-	VBROADCASTSS -8(R12)(CX*4), Z1
-	MOVQ         shift_base+168(FP), R12
-	VBROADCASTSS -8(R12)(CX*4), Z2
-	MOVQ         beta_base+120(FP), R12
+	MOVQ         b_base+72(FP), R11
+	MOVQ         CX, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         rstd_base+192(FP), R12
+	VBROADCASTSS -8(R12)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), R12
+	MOVQ         mean_base+144(FP), R13
+	VBROADCASTSS -8(R13)(CX*4), Z1
+	MOVQ         shift_base+168(FP), R13
+	VBROADCASTSS -8(R13)(CX*4), Z2
+	MOVQ         beta_base+120(FP), R13
 	MOVQ         AX, (SP)
 
 block1502:
-	MOVQ    (SP), R13
-	MOVQ    $0x00000400, R14
-	CMPQ    R14, R13
-	CMOVQLT R14, R13
+	MOVQ    (SP), R14
+	MOVQ    $0x00000400, R15
+	CMPQ    R15, R14
+	CMOVQLT R15, R14
 	VXORPS  Z3, Z3, Z3
 	VXORPS  Z4, Z4, Z4
-	SUBQ    $0x10, R13
+	SUBQ    $0x10, R14
 	JL      rest1506
 
 vectors1505:
-	PREFETCHT1  8192(R9)
-	PREFETCHT1  8192(R10)
-	VMOVUPS     (R9), Z5
-	VADDPS      (R10), Z5, Z5
-	VMOVUPS     Z5, (R8)
+	PREFETCHT1  (R10)(BX*1)
+	PREFETCHT1  (R11)(BX*1)
+	VMOVUPS     (R10), Z5
+	VADDPS      (R11), Z5, Z5
+	VMOVUPS     Z5, (R9)
 	VADDPS      Z5, Z3, Z3
-	VMOVUPS     (R9)(DX*1), Z5
-	VADDPS      (R10)(DX*1), Z5, Z5
-	VMOVUPS     Z5, (R8)(DX*1)
+	VMOVUPS     (R10)(DX*1), Z5
+	VADDPS      (R11)(DX*1), Z5, Z5
+	VMOVUPS     Z5, (R9)(DX*1)
 	VADDPS      Z5, Z4, Z4
-	VMOVUPS     (BX), Z5
+	VMOVUPS     (R8), Z5
 	VSUBPS      Z1, Z5, Z5
 	VFMSUB213PS Z2, Z0, Z5
-	VMOVUPS     (R11), Z6
-	VFMADD213PS (R12), Z6, Z5
+	VMOVUPS     (R12), Z6
+	VFMADD213PS (R13), Z6, Z5
 	VMOVNTPS    Z5, (DI)
-	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	ADDQ        $+64, BX
-	ADDQ        $+64, DI
 	ADDQ        $+64, R11
+	ADDQ        $+64, R8
+	ADDQ        $+64, DI
 	ADDQ        $+64, R12
-	SUBQ        $0x10, R13
+	ADDQ        $+64, R13
+	SUBQ        $0x10, R14
 	JGE         vectors1505
 
 rest1506:
@@ -26195,29 +26167,29 @@ summed1504:
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
 	VDIVPD       Y0, Y3, Y3
-	MOVQ         mean_base+144(FP), R8
+	MOVQ         mean_base+144(FP), R9
 	VCVTPD2PSY   Y3, X0
-	VMOVSD       X0, (R8)(CX*4)
+	VMOVSD       X0, (R9)(CX*4)
 	VCVTPS2PD    X0, Y0
-	MOVQ         mean_base+144(FP), R8
-	VBROADCASTSS (R8)(CX*4), Z1
-	VBROADCASTSS 4(R8)(CX*4), Z3
-	MOVQ         SI, R8
-	MOVQ         rstd_base+192(FP), R11
-	VBROADCASTSS -4(R11)(CX*4), Z4
-	MOVQ         gamma_base+96(FP), R11
-	MOVQ         mean_base+144(FP), R12
-	VBROADCASTSS -4(R12)(CX*4), Z5
-	MOVQ         shift_base+168(FP), R12
-	VBROADCASTSS -4(R12)(CX*4), Z6
-	MOVQ         beta_base+120(FP), R12
+	MOVQ         mean_base+144(FP), R9
+	VBROADCASTSS (R9)(CX*4), Z1
+	VBROADCASTSS 4(R9)(CX*4), Z3
+	MOVQ         SI, R9
+	MOVQ         rstd_base+192(FP), R12
+	VBROADCASTSS -4(R12)(CX*4), Z4
+	MOVQ         gamma_base+96(FP), R12
+	MOVQ         mean_base+144(FP), R13
+	VBROADCASTSS -4(R13)(CX*4), Z5
+	MOVQ         shift_base+168(FP), R13
+	VBROADCASTSS -4(R13)(CX*4), Z6
+	MOVQ         beta_base+120(FP), R13
 	MOVQ         AX, (SP)
 
 block1508:
-	MOVQ    (SP), R13
-	MOVQ    $0x00000200, R14
-	CMPQ    R14, R13
-	CMOVQLT R14, R13
+	MOVQ    (SP), R14
+	MOVQ    $0x00000200, R15
+	CMPQ    R15, R14
+	CMOVQLT R15, R14
 	VXORPS  Z0, Z0, Z0
 	VXORPS  Z8, Z8, Z8
 	VXORPS  Z2, Z2, Z2
@@ -26226,36 +26198,36 @@ block1508:
 	VXORPS  Z10, Z10, Z10
 	VXORPS  Z11, Z11, Z11
 	VXORPS  Z12, Z12, Z12
-	SUBQ    $0x10, R13
+	SUBQ    $0x10, R14
 	JL      rest1512
 
 vectors1511:
-	PREFETCHT1  8192(R9)
-	PREFETCHT1  8192(R10)
-	VMOVUPS     (R8), Z13
+	PREFETCHT1  (R10)(BX*1)
+	PREFETCHT1  (R11)(BX*1)
+	VMOVUPS     (R9), Z13
 	VSUBPS      Z1, Z13, Z13
 	VADDPS      Z13, Z0, Z0
 	VFMADD231PS Z13, Z13, Z2
-	VMOVUPS     (R8)(DX*1), Z13
+	VMOVUPS     (R9)(DX*1), Z13
 	VSUBPS      Z3, Z13, Z13
 	VADDPS      Z13, Z8, Z8
 	VFMADD231PS Z13, Z13, Z7
-	VMOVUPS     (BX), Z13
+	VMOVUPS     (R8), Z13
 	VSUBPS      Z5, Z13, Z13
 	VFMSUB213PS Z6, Z4, Z13
-	VMOVUPS     (R11), Z14
-	VFMADD213PS (R12), Z14, Z13
+	VMOVUPS     (R12), Z14
+	VFMADD213PS (R13), Z14, Z13
 	VMOVNTPS    Z13, (DI)
-	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	ADDQ        $+64, BX
-	ADDQ        $+64, DI
 	ADDQ        $+64, R11
+	ADDQ        $+64, R8
+	ADDQ        $+64, DI
 	ADDQ        $+64, R12
-	TESTQ       $0x00000070, R13
+	ADDQ        $+64, R13
+	TESTQ       $0x00000070, R14
 	JNZ         further1514
-	CMPQ        R13, $0x10
+	CMPQ        R14, $0x10
 	JL          further1514
 	VADDPS      Z0, Z9, Z9
 	VXORPS      Z0, Z0, Z0
@@ -26267,7 +26239,7 @@ vectors1511:
 	VXORPS      Z7, Z7, Z7
 
 further1514:
-	SUBQ $0x10, R13
+	SUBQ $0x10, R14
 	JGE  vectors1511
 
 rest1512:
@@ -26344,34 +26316,34 @@ summed1510:
 	VSQRTPD      Y2, Y2
 	VBROADCASTSD literal64_1<>+0(SB), Y1
 	VDIVPD       Y2, Y1, Y1
-	MOVQ         rstd_base+192(FP), R8
+	MOVQ         rstd_base+192(FP), R9
 	VCVTPD2PSY   Y1, X2
-	VMOVSD       X2, (R8)(CX*4)
+	VMOVSD       X2, (R9)(CX*4)
 	VCVTPS2PD    X2, Y2
-	MOVQ         mean_base+144(FP), R8
+	MOVQ         mean_base+144(FP), R9
 	VXORPS       Y2, Y2, Y2
-	VMOVSD       (R8)(CX*4), X2
+	VMOVSD       (R9)(CX*4), X2
 	VCVTPS2PD    X2, Y2
 	VADDPD       Y2, Y3, Y3
-	MOVQ         mean_base+144(FP), R8
+	MOVQ         mean_base+144(FP), R9
 	VCVTPD2PSY   Y3, X3
-	VMOVSD       X3, (R8)(CX*4)
+	VMOVSD       X3, (R9)(CX*4)
 	VCVTPS2PD    X3, Y3
 	VSUBPD       Y3, Y2, Y2
 	VADDPD       Y0, Y2, Y2
 	VMULPD       Y1, Y2, Y2
-	MOVQ         shift_base+168(FP), R8
+	MOVQ         shift_base+168(FP), R9
 	VCVTPD2PSY   Y2, X0
-	VMOVSD       X0, (R8)(CX*4)
+	VMOVSD       X0, (R9)(CX*4)
 	VCVTPS2PD    X0, Y0
 	LEAQ         (SI)(DX*2), SI
 	ADDQ         $0x02, CX
 	JMP          loop1486
 
 last1487:
-	MOVQ         rstd_base+192(FP), R8
-	VBROADCASTSS -8(R8)(CX*4), Z0
-	MOVQ         gamma_base+96(FP), R8
+	MOVQ         rstd_base+192(FP), BX
+	VBROADCASTSS -8(BX)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), BX
 	MOVQ         mean_base+144(FP), R9
 	VBROADCASTSS -8(R9)(CX*4), Z1
 	MOVQ         shift_base+168(FP), R9
@@ -26382,23 +26354,23 @@ last1487:
 	JL           rest1516
 
 vectors1515:
-	VMOVUPS     (BX), Z3
+	VMOVUPS     (R8), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
-	VMOVUPS     (R8), Z4
+	VMOVUPS     (BX), Z4
 	VFMADD213PS (R9), Z4, Z3
 	VMOVNTPS    Z3, (DI)
-	ADDQ        $+64, BX
-	ADDQ        $+64, DI
 	ADDQ        $+64, R8
+	ADDQ        $+64, DI
+	ADDQ        $+64, BX
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R10
 	JGE         vectors1515
 
 rest1516:
-	MOVQ         rstd_base+192(FP), R8
-	VBROADCASTSS -4(R8)(CX*4), Z0
-	MOVQ         gamma_base+96(FP), R8
+	MOVQ         rstd_base+192(FP), BX
+	VBROADCASTSS -4(BX)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), BX
 	MOVQ         mean_base+144(FP), R9
 	VBROADCASTSS -4(R9)(CX*4), Z1
 	MOVQ         shift_base+168(FP), R9
@@ -26409,15 +26381,15 @@ rest1516:
 	JL           rest1519
 
 vectors1518:
-	VMOVUPS     (BX), Z3
+	VMOVUPS     (R8), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
-	VMOVUPS     (R8), Z4
+	VMOVUPS     (BX), Z4
 	VFMADD213PS (R9), Z4, Z3
 	VMOVNTPS    Z3, (DI)
-	ADDQ        $+64, BX
-	ADDQ        $+64, DI
 	ADDQ        $+64, R8
+	ADDQ        $+64, DI
+	ADDQ        $+64, BX
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R10
 	JGE         vectors1518
@@ -27454,53 +27426,53 @@ TEXT ·rMSNormOfSumF32AVX512(SB), NOSPLIT, $72-153
 	MOVQ    y_base+0(FP), DI
 	CMPB    stream+152(FP), $0x00
 	JE      plain1584
-	MOVQ    DX, CX
-	MOVQ    $0x00002000, BX
-	CMPQ    CX, BX
-	CMOVQCS BX, CX
+	MOVQ    DX, BX
+	MOVQ    $0x00002000, CX
+	CMPQ    BX, CX
+	CMOVQCS CX, BX
 	XORQ    CX, CX
-	LEAQ    1(CX), BX
-	CMPQ    BX, rstd_len+128(FP)
+	LEAQ    1(CX), R8
+	CMPQ    R8, rstd_len+128(FP)
 	JG      rest1588
-	MOVQ    SI, BX
 	MOVQ    SI, R8
-	MOVQ    a_base+48(FP), R9
-	MOVQ    CX, R10
-	IMULQ   DX, R10
-	ADDQ    R10, R9
-	MOVQ    b_base+72(FP), R10
+	MOVQ    SI, R9
+	MOVQ    a_base+48(FP), R10
 	MOVQ    CX, R11
 	IMULQ   DX, R11
 	ADDQ    R11, R10
+	MOVQ    b_base+72(FP), R11
+	MOVQ    CX, R12
+	IMULQ   DX, R12
+	ADDQ    R12, R11
 	MOVQ    AX, (SP)
 
 block1589:
-	MOVQ    (SP), R11
-	MOVQ    $0x00000200, R12
-	CMPQ    R12, R11
-	CMOVQLT R12, R11
+	MOVQ    (SP), R12
+	MOVQ    $0x00000200, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
 	VXORPS  Z0, Z0, Z0
 	VXORPS  Z1, Z1, Z1
-	SUBQ    $0x10, R11
+	SUBQ    $0x10, R12
 	JL      rest1593
 
 vectors1592:
-	VMOVUPS     (R9), Z2
-	VADDPS      (R10), Z2, Z2
-	VMOVUPS     Z2, (R8)
+	VMOVUPS     (R10), Z2
+	VADDPS      (R11), Z2, Z2
+	VMOVUPS     Z2, (R9)
 	VFMADD231PS Z2, Z2, Z0
-	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	TESTQ       $0x00000070, R11
+	ADDQ        $+64, R11
+	TESTQ       $0x00000070, R12
 	JNZ         further1595
-	CMPQ        R11, $0x10
+	CMPQ        R12, $0x10
 	JL          further1595
 	VADDPS      Z0, Z1, Z1
 	VXORPS      Z0, Z0, Z0
 
 further1595:
-	SUBQ $0x10, R11
+	SUBQ $0x10, R12
 	JGE  vectors1592
 
 rest1593:
@@ -27540,67 +27512,67 @@ summed1591:
 	VSQRTPD      Y0, Y0
 	VBROADCASTSD literal64_1<>+0(SB), Y1
 	VDIVPD       Y0, Y1, Y1
-	MOVQ         rstd_base+120(FP), R8
+	MOVQ         rstd_base+120(FP), R9
 	VCVTPD2PSY   Y1, X0
-	VMOVSS       X0, (R8)(CX*4)
+	VMOVSS       X0, (R9)(CX*4)
 	VCVTPS2PD    X0, Y0
 	LEAQ         (SI)(DX*1), SI
 	ADDQ         $0x01, CX
 
 loop1586:
-	LEAQ         1(CX), R8
-	CMPQ         R8, rstd_len+128(FP)
+	LEAQ         1(CX), R9
+	CMPQ         R9, rstd_len+128(FP)
 	JG           last1587
-	MOVQ         SI, R8
-	MOVQ         a_base+48(FP), R9
-	MOVQ         CX, R10
-	IMULQ        DX, R10
-	ADDQ         R10, R9
-	MOVQ         b_base+72(FP), R10
+	MOVQ         SI, R9
+	MOVQ         a_base+48(FP), R10
 	MOVQ         CX, R11
 	IMULQ        DX, R11
 	ADDQ         R11, R10
-	MOVQ         rstd_base+120(FP), R11
-	VBROADCASTSS -4(R11)(CX*4), Z0
-	MOVQ         gamma_base+96(FP), R11
+	MOVQ         b_base+72(FP), R11
+	MOVQ         CX, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         rstd_base+120(FP), R12
+	VBROADCASTSS -4(R12)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), R12
 	MOVQ         AX, (SP)
 
 block1596:
-	MOVQ    (SP), R12
-	MOVQ    $0x00000200, R13
-	CMPQ    R13, R12
-	CMOVQLT R13, R12
+	MOVQ    (SP), R13
+	MOVQ    $0x00000200, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
 	VXORPS  Z1, Z1, Z1
 	VXORPS  Z2, Z2, Z2
-	SUBQ    $0x10, R12
+	SUBQ    $0x10, R13
 	JL      rest1600
 
 vectors1599:
-	PREFETCHT1  8192(R9)
-	PREFETCHT1  8192(R10)
-	VMOVUPS     (R9), Z3
-	VADDPS      (R10), Z3, Z3
-	VMOVUPS     Z3, (R8)
+	PREFETCHT1  (R10)(BX*1)
+	PREFETCHT1  (R11)(BX*1)
+	VMOVUPS     (R10), Z3
+	VADDPS      (R11), Z3, Z3
+	VMOVUPS     Z3, (R9)
 	VFMADD231PS Z3, Z3, Z1
-	VMOVUPS     (BX), Z3
+	VMOVUPS     (R8), Z3
 	VMULPS      Z0, Z3, Z3
-	VMULPS      (R11), Z3, Z3
+	VMULPS      (R12), Z3, Z3
 	VMOVNTPS    Z3, (DI)
-	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	ADDQ        $+64, BX
-	ADDQ        $+64, DI
 	ADDQ        $+64, R11
-	TESTQ       $0x00000070, R12
+	ADDQ        $+64, R8
+	ADDQ        $+64, DI
+	ADDQ        $+64, R12
+	TESTQ       $0x00000070, R13
 	JNZ         further1602
-	CMPQ        R12, $0x10
+	CMPQ        R13, $0x10
 	JL          further1602
 	VADDPS      Z1, Z2, Z2
 	VXORPS      Z1, Z1, Z1
 
 further1602:
-	SUBQ $0x10, R12
+	SUBQ $0x10, R13
 	JGE  vectors1599
 
 rest1600:
@@ -27640,30 +27612,30 @@ summed1598:
 	VSQRTPD      Y1, Y1
 	VBROADCASTSD literal64_1<>+0(SB), Y0
 	VDIVPD       Y1, Y0, Y0
-	MOVQ         rstd_base+120(FP), R8
+	MOVQ         rstd_base+120(FP), R9
 	VCVTPD2PSY   Y0, X0
-	VMOVSS       X0, (R8)(CX*4)
+	VMOVSS       X0, (R9)(CX*4)
 	VCVTPS2PD    X0, Y0
 	LEAQ         (SI)(DX*1), SI
 	ADDQ         $0x01, CX
 	JMP          loop1586
 
 last1587:
-	MOVQ         rstd_base+120(FP), R8
-	VBROADCASTSS -4(R8)(CX*4), Z0
-	MOVQ         gamma_base+96(FP), R8
+	MOVQ         rstd_base+120(FP), BX
+	VBROADCASTSS -4(BX)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), BX
 	MOVQ         AX, R9
 	SUBQ         $0x10, R9
 	JL           rest1604
 
 vectors1603:
-	VMOVUPS  (BX), Z1
+	VMOVUPS  (R8), Z1
 	VMULPS   Z0, Z1, Z1
-	VMULPS   (R8), Z1, Z1
+	VMULPS   (BX), Z1, Z1
 	VMOVNTPS Z1, (DI)
-	ADDQ     $+64, BX
-	ADDQ     $+64, DI
 	ADDQ     $+64, R8
+	ADDQ     $+64, DI
+	ADDQ     $+64, BX
 	SUBQ     $0x10, R9
 	JGE      vectors1603
 
@@ -28231,40 +28203,37 @@ TEXT ·layerNormBackwardF32AVX512(SB), NOSPLIT, $136-217
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+216(FP), $0x00
 	JE           plain1651
-	MOVQ         $0x00002000, CX
-	CMPQ         DX, CX
-	CMOVQCS      CX, DX
 	XORQ         CX, CX
-	LEAQ         1(CX), BX
-	CMPQ         BX, rstd_len+152(FP)
+	LEAQ         1(CX), DX
+	CMPQ         DX, rstd_len+152(FP)
 	JG           done1655
-	MOVQ         SI, BX
-	MOVQ         DI, R9
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSS (R10)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         dgamma_base+168(FP), R11
-	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSS (R12)(CX*4), Z1
-	MOVQ         shift_base+120(FP), R12
-	VBROADCASTSS (R12)(CX*4), Z2
-	MOVQ         dbeta_base+192(FP), R12
+	MOVQ         SI, DX
+	MOVQ         DI, BX
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS (R9)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         dgamma_base+168(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS (R11)(CX*4), Z1
+	MOVQ         shift_base+120(FP), R11
+	VBROADCASTSS (R11)(CX*4), Z2
+	MOVQ         dbeta_base+192(FP), R11
 	MOVQ         AX, (SP)
 
 block1656:
-	MOVQ    (SP), R13
-	MOVQ    $0x00000200, R14
-	CMPQ    R14, R13
-	CMOVQLT R14, R13
+	MOVQ    (SP), R12
+	MOVQ    $0x00000200, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
 	VXORPS  Z3, Z3, Z3
 	VXORPS  Z4, Z4, Z4
-	SUBQ    $0x10, R13
+	SUBQ    $0x10, R12
 	JL      rest1660
 
 vectors1659:
-	VMOVUPS     (R10), Z5
-	VMOVUPS     (R11), Z6
-	VMOVUPS     (R12), Z7
+	VMOVUPS     (R9), Z5
+	VMOVUPS     (R10), Z6
+	VMOVUPS     (R11), Z7
 	VMOVUPS     (SI), Z8
 	VMOVUPS     (DI), Z9
 	VSUBPS      Z1, Z8, Z8
@@ -28274,14 +28243,14 @@ vectors1659:
 	VMULPS      Z5, Z9, Z9
 	VFMADD231PS Z9, Z8, Z3
 	VADDPS      Z9, Z4, Z4
-	VMOVUPS     Z6, (R11)
-	VMOVUPS     Z7, (R12)
+	VMOVUPS     Z6, (R10)
+	VMOVUPS     Z7, (R11)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
+	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
-	ADDQ        $+64, R12
-	SUBQ        $0x10, R13
+	SUBQ        $0x10, R12
 	JGE         vectors1659
 
 rest1660:
@@ -28332,17 +28301,17 @@ summed1658:
 	VBROADCASTSD X0, Y0
 	VDIVPD       Y0, Y3, Y3
 	VDIVPD       Y0, Y4, Y4
-	MOVQ         shift_base+120(FP), R10
+	MOVQ         shift_base+120(FP), R9
 	VXORPS       Y0, Y0, Y0
-	VMOVSS       (R10)(CX*4), X0
+	VMOVSS       (R9)(CX*4), X0
 	VCVTPS2PD    X0, Y0
 	VFNMADD231PD Y0, Y3, Y4
 	VCVTPD2PSY   Y4, X0
 	VMOVSS       X0, 104(SP)
 	VCVTPS2PD    X0, Y0
-	MOVQ         rstd_base+144(FP), R10
+	MOVQ         rstd_base+144(FP), R9
 	VXORPS       Y0, Y0, Y0
-	VMOVSS       (R10)(CX*4), X0
+	VMOVSS       (R9)(CX*4), X0
 	VCVTPS2PD    X0, Y0
 	VMULPD       Y0, Y3, Y3
 	VCVTPD2PSY   Y3, X0
@@ -28351,41 +28320,41 @@ summed1658:
 	INCQ         CX
 
 loop1653:
-	LEAQ         1(CX), R10
-	CMPQ         R10, rstd_len+152(FP)
+	LEAQ         1(CX), R9
+	CMPQ         R9, rstd_len+152(FP)
 	JG           last1654
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSS -4(R10)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), R10
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS -4(R9)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R9
 	VBROADCASTSS 72(SP), Z1
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSS -4(R11)(CX*4), Z2
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS -4(R10)(CX*4), Z2
 	VBROADCASTSS 104(SP), Z3
-	MOVQ         rstd_base+144(FP), R11
-	VBROADCASTSS (R11)(CX*4), Z4
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         dgamma_base+168(FP), R12
-	MOVQ         mean_base+96(FP), R13
-	VBROADCASTSS (R13)(CX*4), Z5
-	MOVQ         shift_base+120(FP), R13
-	VBROADCASTSS (R13)(CX*4), Z6
-	MOVQ         dbeta_base+192(FP), R13
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSS (R10)(CX*4), Z4
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+168(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSS (R12)(CX*4), Z5
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSS (R12)(CX*4), Z6
+	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, (SP)
 
 block1662:
-	MOVQ    (SP), R14
-	MOVQ    $0x00000200, R15
-	CMPQ    R15, R14
-	CMOVQLT R15, R14
+	MOVQ    (SP), R13
+	MOVQ    $0x00000200, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
 	VXORPS  Z7, Z7, Z7
 	VXORPS  Z8, Z8, Z8
-	SUBQ    $0x10, R14
+	SUBQ    $0x10, R13
 	JL      rest1666
 
 vectors1665:
-	VMOVUPS      (R11), Z9
-	VMOVUPS      (R12), Z10
-	VMOVUPS      (R13), Z11
+	VMOVUPS      (R10), Z9
+	VMOVUPS      (R11), Z10
+	VMOVUPS      (R12), Z11
 	VMOVUPS      (SI), Z12
 	VMOVUPS      (DI), Z13
 	VSUBPS       Z5, Z12, Z12
@@ -28395,13 +28364,13 @@ vectors1665:
 	VMULPS       Z9, Z13, Z13
 	VFMADD231PS  Z13, Z12, Z7
 	VADDPS       Z13, Z8, Z8
-	VMOVUPS      Z10, (R12)
-	VMOVUPS      Z11, (R13)
-	PREFETCHT1   (SI)(DX*1)
-	PREFETCHT1   (DI)(DX*1)
-	VMOVUPS      (BX), Z9
-	VMOVUPS      (R9), Z10
-	VMULPS       (R10), Z10, Z10
+	VMOVUPS      Z10, (R11)
+	VMOVUPS      Z11, (R12)
+	PREFETCHT0   8192(SI)
+	PREFETCHT0   8192(DI)
+	VMOVUPS      (DX), Z9
+	VMOVUPS      (BX), Z10
+	VMULPS       (R9), Z10, Z10
 	VSUBPS       Z2, Z9, Z9
 	VSUBPS       Z3, Z10, Z10
 	VFNMADD231PS Z9, Z1, Z10
@@ -28409,14 +28378,14 @@ vectors1665:
 	VMOVNTPS     Z10, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
+	ADDQ         $+64, R10
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
-	ADDQ         $+64, R13
+	ADDQ         $+64, DX
 	ADDQ         $+64, BX
-	ADDQ         $+64, R9
 	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	SUBQ         $0x10, R14
+	ADDQ         $+64, R9
+	SUBQ         $0x10, R13
 	JGE          vectors1665
 
 rest1666:
@@ -28467,17 +28436,17 @@ summed1664:
 	VBROADCASTSD X0, Y0
 	VDIVPD       Y0, Y7, Y7
 	VDIVPD       Y0, Y8, Y8
-	MOVQ         shift_base+120(FP), R10
+	MOVQ         shift_base+120(FP), R9
 	VXORPS       Y0, Y0, Y0
-	VMOVSS       (R10)(CX*4), X0
+	VMOVSS       (R9)(CX*4), X0
 	VCVTPS2PD    X0, Y0
 	VFNMADD231PD Y0, Y7, Y8
 	VCVTPD2PSY   Y8, X0
 	VMOVSS       X0, 104(SP)
 	VCVTPS2PD    X0, Y0
-	MOVQ         rstd_base+144(FP), R10
+	MOVQ         rstd_base+144(FP), R9
 	VXORPS       Y0, Y0, Y0
-	VMOVSS       (R10)(CX*4), X0
+	VMOVSS       (R9)(CX*4), X0
 	VCVTPS2PD    X0, Y0
 	VMULPD       Y0, Y7, Y7
 	VCVTPD2PSY   Y7, X0
@@ -28487,29 +28456,29 @@ summed1664:
 	JMP          loop1653
 
 last1654:
-	MOVQ         rstd_base+144(FP), DX
-	VBROADCASTSS -4(DX)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), DX
+	MOVQ         rstd_base+144(FP), SI
+	VBROADCASTSS -4(SI)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), SI
 	VBROADCASTSS 72(SP), Z1
-	MOVQ         mean_base+96(FP), SI
-	VBROADCASTSS -4(SI)(CX*4), Z2
+	MOVQ         mean_base+96(FP), DI
+	VBROADCASTSS -4(DI)(CX*4), Z2
 	VBROADCASTSS 104(SP), Z3
 	SUBQ         $0x10, AX
 	JL           rest1669
 
 vectors1668:
-	VMOVUPS      (BX), Z4
-	VMOVUPS      (R9), Z5
-	VMULPS       (DX), Z5, Z5
+	VMOVUPS      (DX), Z4
+	VMOVUPS      (BX), Z5
+	VMULPS       (SI), Z5, Z5
 	VSUBPS       Z2, Z4, Z4
 	VSUBPS       Z3, Z5, Z5
 	VFNMADD231PS Z4, Z1, Z5
 	VMULPS       Z0, Z5, Z5
 	VMOVNTPS     Z5, (R8)
-	ADDQ         $+64, BX
-	ADDQ         $+64, R9
-	ADDQ         $+64, R8
 	ADDQ         $+64, DX
+	ADDQ         $+64, BX
+	ADDQ         $+64, R8
+	ADDQ         $+64, SI
 	SUBQ         $0x10, AX
 	JGE          vectors1668
 
@@ -29168,45 +29137,42 @@ TEXT ·rMSNormBackwardF32AVX512(SB), NOSPLIT, $136-145
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+144(FP), $0x00
 	JE           plain1702
-	MOVQ         $0x00002000, CX
-	CMPQ         DX, CX
-	CMOVQCS      CX, DX
 	XORQ         CX, CX
-	LEAQ         1(CX), BX
-	CMPQ         BX, rstd_len+104(FP)
+	LEAQ         1(CX), DX
+	CMPQ         DX, rstd_len+104(FP)
 	JG           done1706
-	MOVQ         SI, BX
-	MOVQ         DI, R9
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSS (R10)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         dgamma_base+120(FP), R11
+	MOVQ         SI, DX
+	MOVQ         DI, BX
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSS (R9)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         dgamma_base+120(FP), R10
 	MOVQ         AX, (SP)
 
 block1707:
-	MOVQ    (SP), R12
-	MOVQ    $0x00000200, R13
-	CMPQ    R13, R12
-	CMOVQLT R13, R12
+	MOVQ    (SP), R11
+	MOVQ    $0x00000200, R12
+	CMPQ    R12, R11
+	CMOVQLT R12, R11
 	VXORPS  Z1, Z1, Z1
-	SUBQ    $0x10, R12
+	SUBQ    $0x10, R11
 	JL      rest1711
 
 vectors1710:
-	VMOVUPS     (R10), Z2
-	VMOVUPS     (R11), Z3
+	VMOVUPS     (R9), Z2
+	VMOVUPS     (R10), Z3
 	VMOVUPS     (SI), Z4
 	VMOVUPS     (DI), Z5
 	VMULPS      Z0, Z4, Z4
 	VFMADD231PS Z5, Z4, Z3
 	VMULPS      Z2, Z5, Z5
 	VFMADD231PS Z5, Z4, Z1
-	VMOVUPS     Z3, (R11)
+	VMOVUPS     Z3, (R10)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
+	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	ADDQ        $+64, R11
-	SUBQ        $0x10, R12
+	SUBQ        $0x10, R11
 	JGE         vectors1710
 
 rest1711:
@@ -29240,9 +29206,9 @@ summed1709:
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
 	VDIVPD       Y0, Y1, Y1
-	MOVQ         rstd_base+96(FP), R10
+	MOVQ         rstd_base+96(FP), R9
 	VXORPS       Y0, Y0, Y0
-	VMOVSS       (R10)(CX*4), X0
+	VMOVSS       (R9)(CX*4), X0
 	VCVTPS2PD    X0, Y0
 	VMULPD       Y0, Y1, Y1
 	VCVTPD2PSY   Y1, X0
@@ -29251,55 +29217,55 @@ summed1709:
 	INCQ         CX
 
 loop1704:
-	LEAQ         1(CX), R10
-	CMPQ         R10, rstd_len+104(FP)
+	LEAQ         1(CX), R9
+	CMPQ         R9, rstd_len+104(FP)
 	JG           last1705
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSS -4(R10)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), R10
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSS -4(R9)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R9
 	VBROADCASTSS 72(SP), Z1
-	MOVQ         rstd_base+96(FP), R11
-	VBROADCASTSS (R11)(CX*4), Z2
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         dgamma_base+120(FP), R12
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Z2
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, (SP)
 
 block1713:
-	MOVQ    (SP), R13
-	MOVQ    $0x00000200, R14
-	CMPQ    R14, R13
-	CMOVQLT R14, R13
+	MOVQ    (SP), R12
+	MOVQ    $0x00000200, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
 	VXORPS  Z3, Z3, Z3
-	SUBQ    $0x10, R13
+	SUBQ    $0x10, R12
 	JL      rest1717
 
 vectors1716:
-	VMOVUPS      (R11), Z4
-	VMOVUPS      (R12), Z5
+	VMOVUPS      (R10), Z4
+	VMOVUPS      (R11), Z5
 	VMOVUPS      (SI), Z6
 	VMOVUPS      (DI), Z7
 	VMULPS       Z2, Z6, Z6
 	VFMADD231PS  Z7, Z6, Z5
 	VMULPS       Z4, Z7, Z7
 	VFMADD231PS  Z7, Z6, Z3
-	VMOVUPS      Z5, (R12)
-	PREFETCHT1   (SI)(DX*1)
-	PREFETCHT1   (DI)(DX*1)
-	VMOVUPS      (BX), Z4
-	VMOVUPS      (R9), Z5
-	VMULPS       (R10), Z5, Z5
+	VMOVUPS      Z5, (R11)
+	PREFETCHT0   8192(SI)
+	PREFETCHT0   8192(DI)
+	VMOVUPS      (DX), Z4
+	VMOVUPS      (BX), Z5
+	VMULPS       (R9), Z5, Z5
 	VFNMADD231PS Z4, Z1, Z5
 	VMULPS       Z0, Z5, Z5
 	VMOVNTPS     Z5, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
-	ADDQ         $+64, R11
-	ADDQ         $+64, R12
-	ADDQ         $+64, BX
-	ADDQ         $+64, R9
-	ADDQ         $+64, R8
 	ADDQ         $+64, R10
-	SUBQ         $0x10, R13
+	ADDQ         $+64, R11
+	ADDQ         $+64, DX
+	ADDQ         $+64, BX
+	ADDQ         $+64, R8
+	ADDQ         $+64, R9
+	SUBQ         $0x10, R12
 	JGE          vectors1716
 
 rest1717:
@@ -29333,9 +29299,9 @@ summed1715:
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
 	VDIVPD       Y0, Y3, Y3
-	MOVQ         rstd_base+96(FP), R10
+	MOVQ         rstd_base+96(FP), R9
 	VXORPS       Y0, Y0, Y0
-	VMOVSS       (R10)(CX*4), X0
+	VMOVSS       (R9)(CX*4), X0
 	VCVTPS2PD    X0, Y0
 	VMULPD       Y0, Y3, Y3
 	VCVTPD2PSY   Y3, X0
@@ -29345,22 +29311,22 @@ summed1715:
 	JMP          loop1704
 
 last1705:
-	MOVQ         rstd_base+96(FP), DX
-	VBROADCASTSS -4(DX)(CX*4), Z0
+	MOVQ         rstd_base+96(FP), SI
+	VBROADCASTSS -4(SI)(CX*4), Z0
 	MOVQ         gamma_base+72(FP), CX
 	VBROADCASTSS 72(SP), Z1
 	SUBQ         $0x10, AX
 	JL           rest1720
 
 vectors1719:
-	VMOVUPS      (BX), Z2
-	VMOVUPS      (R9), Z3
+	VMOVUPS      (DX), Z2
+	VMOVUPS      (BX), Z3
 	VMULPS       (CX), Z3, Z3
 	VFNMADD231PS Z2, Z1, Z3
 	VMULPS       Z0, Z3, Z3
 	VMOVNTPS     Z3, (R8)
+	ADDQ         $+64, DX
 	ADDQ         $+64, BX
-	ADDQ         $+64, R9
 	ADDQ         $+64, R8
 	ADDQ         $+64, CX
 	SUBQ         $0x10, AX
@@ -29854,10 +29820,6 @@ TEXT ·layerNormBackwardPlusF32AVX512(SB), NOSPLIT, $136-241
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+240(FP), $0x00
 	JE           plain1753
-	MOVQ         DX, CX
-	MOVQ         $0x00002000, BX
-	CMPQ         CX, BX
-	CMOVQCS      BX, CX
 	XORQ         CX, CX
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+176(FP)
@@ -30026,8 +29988,8 @@ vectors1767:
 	VADDPS       Z13, Z8, Z8
 	VMOVUPS      Z10, (R13)
 	VMOVUPS      Z11, (R14)
-	PREFETCHT1   8192(SI)
-	PREFETCHT1   8192(DI)
+	PREFETCHT0   8192(SI)
+	PREFETCHT0   8192(DI)
 	VMOVUPS      (BX), Z9
 	VMOVUPS      (R9), Z10
 	VMULPS       (R10), Z10, Z10
@@ -30035,7 +29997,7 @@ vectors1767:
 	VSUBPS       Z3, Z10, Z10
 	VFNMADD231PS Z9, Z1, Z10
 	VMULPS       Z0, Z10, Z10
-	PREFETCHT1   8192(R11)
+	PREFETCHT0   8192(R11)
 	VADDPS       (R11), Z10, Z10
 	VMOVNTPS     Z10, (R8)
 	ADDQ         $+64, SI
@@ -30141,7 +30103,7 @@ vectors1770:
 	VSUBPS       Z3, Z5, Z5
 	VFNMADD231PS Z4, Z1, Z5
 	VMULPS       Z0, Z5, Z5
-	PREFETCHT1   8192(DI)
+	PREFETCHT0   8192(DI)
 	VADDPS       (DI), Z5, Z5
 	VMOVNTPS     Z5, (R8)
 	ADDQ         $+64, BX
@@ -30850,10 +30812,6 @@ TEXT ·rMSNormBackwardPlusF32AVX512(SB), NOSPLIT, $136-169
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+168(FP), $0x00
 	JE           plain1804
-	MOVQ         DX, CX
-	MOVQ         $0x00002000, BX
-	CMPQ         CX, BX
-	CMOVQCS      BX, CX
 	XORQ         CX, CX
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+128(FP)
@@ -30971,14 +30929,14 @@ vectors1818:
 	VMULPS       Z4, Z7, Z7
 	VFMADD231PS  Z7, Z6, Z3
 	VMOVUPS      Z5, (R13)
-	PREFETCHT1   8192(SI)
-	PREFETCHT1   8192(DI)
+	PREFETCHT0   8192(SI)
+	PREFETCHT0   8192(DI)
 	VMOVUPS      (BX), Z4
 	VMOVUPS      (R9), Z5
 	VMULPS       (R10), Z5, Z5
 	VFNMADD231PS Z4, Z1, Z5
 	VMULPS       Z0, Z5, Z5
-	PREFETCHT1   8192(R11)
+	PREFETCHT0   8192(R11)
 	VADDPS       (R11), Z5, Z5
 	VMOVNTPS     Z5, (R8)
 	ADDQ         $+64, SI
@@ -31053,7 +31011,7 @@ vectors1821:
 	VMULPS       (SI), Z3, Z3
 	VFNMADD231PS Z2, Z1, Z3
 	VMULPS       Z0, Z3, Z3
-	PREFETCHT1   8192(DI)
+	PREFETCHT0   8192(DI)
 	VADDPS       (DI), Z3, Z3
 	VMOVNTPS     Z3, (R8)
 	ADDQ         $+64, BX
@@ -36670,50 +36628,50 @@ TEXT ·layerNormOfSumF64AVX512(SB), NOSPLIT, $72-225
 	MOVQ    y_base+0(FP), DI
 	CMPB    stream+224(FP), $0x00
 	JE      plain2153
-	MOVQ    DX, CX
-	ADDQ    CX, CX
-	MOVQ    $0x00002000, BX
-	CMPQ    CX, BX
-	CMOVQCS BX, CX
+	MOVQ    DX, BX
+	ADDQ    BX, BX
+	MOVQ    $0x00002000, CX
+	CMPQ    BX, CX
+	CMOVQCS CX, BX
 	XORQ    CX, CX
-	LEAQ    2(CX), BX
-	CMPQ    BX, rstd_len+200(FP)
+	LEAQ    2(CX), R8
+	CMPQ    R8, rstd_len+200(FP)
 	JG      rest2157
-	MOVQ    SI, BX
 	MOVQ    SI, R8
-	MOVQ    a_base+48(FP), R9
-	MOVQ    CX, R10
-	IMULQ   DX, R10
-	ADDQ    R10, R9
-	MOVQ    b_base+72(FP), R10
+	MOVQ    SI, R9
+	MOVQ    a_base+48(FP), R10
 	MOVQ    CX, R11
 	IMULQ   DX, R11
 	ADDQ    R11, R10
+	MOVQ    b_base+72(FP), R11
+	MOVQ    CX, R12
+	IMULQ   DX, R12
+	ADDQ    R12, R11
 	MOVQ    AX, (SP)
 
 block2158:
-	MOVQ    (SP), R11
-	MOVQ    $0x00000200, R12
-	CMPQ    R12, R11
-	CMOVQLT R12, R11
+	MOVQ    (SP), R12
+	MOVQ    $0x00000200, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
 	VXORPS  Z0, Z0, Z0
 	VXORPS  Z1, Z1, Z1
-	SUBQ    $0x08, R11
+	SUBQ    $0x08, R12
 	JL      rest2162
 
 vectors2161:
-	VMOVUPD (R9), Z2
-	VADDPD  (R10), Z2, Z2
-	VMOVUPD Z2, (R8)
+	VMOVUPD (R10), Z2
+	VADDPD  (R11), Z2, Z2
+	VMOVUPD Z2, (R9)
 	VADDPD  Z2, Z0, Z0
-	VMOVUPD (R9)(DX*1), Z2
-	VADDPD  (R10)(DX*1), Z2, Z2
-	VMOVUPD Z2, (R8)(DX*1)
+	VMOVUPD (R10)(DX*1), Z2
+	VADDPD  (R11)(DX*1), Z2, Z2
+	VMOVUPD Z2, (R9)(DX*1)
 	VADDPD  Z2, Z1, Z1
-	ADDQ    $+64, R8
 	ADDQ    $+64, R9
 	ADDQ    $+64, R10
-	SUBQ    $0x08, R11
+	ADDQ    $+64, R11
+	SUBQ    $0x08, R12
 	JGE     vectors2161
 
 rest2162:
@@ -36748,19 +36706,19 @@ summed2160:
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
 	VDIVPD       Y0, Y2, Y2
-	MOVQ         mean_base+144(FP), R8
-	VMOVUPD      X2, (R8)(CX*8)
-	MOVQ         mean_base+144(FP), R8
-	VBROADCASTSD (R8)(CX*8), Z1
-	VBROADCASTSD 8(R8)(CX*8), Z2
-	MOVQ         SI, R8
+	MOVQ         mean_base+144(FP), R9
+	VMOVUPD      X2, (R9)(CX*8)
+	MOVQ         mean_base+144(FP), R9
+	VBROADCASTSD (R9)(CX*8), Z1
+	VBROADCASTSD 8(R9)(CX*8), Z2
+	MOVQ         SI, R9
 	MOVQ         AX, (SP)
 
 block2164:
-	MOVQ    (SP), R9
-	MOVQ    $0x00000100, R10
-	CMPQ    R10, R9
-	CMOVQLT R10, R9
+	MOVQ    (SP), R10
+	MOVQ    $0x00000100, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
 	VXORPS  Z3, Z3, Z3
 	VXORPS  Z6, Z6, Z6
 	VXORPS  Z4, Z4, Z4
@@ -36769,22 +36727,22 @@ block2164:
 	VXORPS  Z7, Z7, Z7
 	VXORPS  Z8, Z8, Z8
 	VXORPS  Z9, Z9, Z9
-	SUBQ    $0x08, R9
+	SUBQ    $0x08, R10
 	JL      rest2168
 
 vectors2167:
-	VMOVUPD     (R8), Z10
+	VMOVUPD     (R9), Z10
 	VSUBPD      Z1, Z10, Z10
 	VADDPD      Z10, Z3, Z3
 	VFMADD231PD Z10, Z10, Z4
-	VMOVUPD     (R8)(DX*1), Z10
+	VMOVUPD     (R9)(DX*1), Z10
 	VSUBPD      Z2, Z10, Z10
 	VADDPD      Z10, Z6, Z6
 	VFMADD231PD Z10, Z10, Z5
-	ADDQ        $+64, R8
-	TESTQ       $0x00000038, R9
+	ADDQ        $+64, R9
+	TESTQ       $0x00000038, R10
 	JNZ         further2170
-	CMPQ        R9, $0x08
+	CMPQ        R10, $0x08
 	JL          further2170
 	VADDPD      Z3, Z0, Z0
 	VXORPS      Z3, Z3, Z3
@@ -36796,7 +36754,7 @@ vectors2167:
 	VXORPS      Z5, Z5, Z5
 
 further2170:
-	SUBQ $0x08, R9
+	SUBQ $0x08, R10
 	JGE  vectors2167
 
 rest2168:
@@ -36867,80 +36825,80 @@ summed2166:
 	VSQRTPD      Y3, Y3
 	VBROADCASTSD literal64_1<>+0(SB), Y1
 	VDIVPD       Y3, Y1, Y1
-	MOVQ         rstd_base+192(FP), R8
-	VMOVUPD      X1, (R8)(CX*8)
-	MOVQ         mean_base+144(FP), R8
+	MOVQ         rstd_base+192(FP), R9
+	VMOVUPD      X1, (R9)(CX*8)
+	MOVQ         mean_base+144(FP), R9
 	VXORPS       Y3, Y3, Y3
-	VMOVUPD      (R8)(CX*8), X3
+	VMOVUPD      (R9)(CX*8), X3
 	VADDPD       Y3, Y2, Y2
-	MOVQ         mean_base+144(FP), R8
-	VMOVUPD      X2, (R8)(CX*8)
+	MOVQ         mean_base+144(FP), R9
+	VMOVUPD      X2, (R9)(CX*8)
 	VSUBPD       Y2, Y3, Y3
 	VADDPD       Y0, Y3, Y3
 	VMULPD       Y1, Y3, Y3
-	MOVQ         shift_base+168(FP), R8
-	VMOVUPD      X3, (R8)(CX*8)
+	MOVQ         shift_base+168(FP), R9
+	VMOVUPD      X3, (R9)(CX*8)
 	LEAQ         (SI)(DX*2), SI
 	ADDQ         $0x02, CX
 
 loop2155:
-	LEAQ         2(CX), R8
-	CMPQ         R8, rstd_len+200(FP)
+	LEAQ         2(CX), R9
+	CMPQ         R9, rstd_len+200(FP)
 	JG           last2156
-	MOVQ         SI, R8
-	MOVQ         a_base+48(FP), R9
-	MOVQ         CX, R10
-	IMULQ        DX, R10
-	ADDQ         R10, R9
-	MOVQ         b_base+72(FP), R10
+	MOVQ         SI, R9
+	MOVQ         a_base+48(FP), R10
 	MOVQ         CX, R11
 	IMULQ        DX, R11
 	ADDQ         R11, R10
-	MOVQ         rstd_base+192(FP), R11
-	VBROADCASTSD -16(R11)(CX*8), Z0
-	MOVQ         gamma_base+96(FP), R11
-	MOVQ         mean_base+144(FP), R12
-	VBROADCASTSD -16(R12)(CX*8), Z1
-	MOVQ         shift_base+168(FP), R12
-	VBROADCASTSD -16(R12)(CX*8), Z2
-	MOVQ         beta_base+120(FP), R12
+	MOVQ         b_base+72(FP), R11
+	MOVQ         CX, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         rstd_base+192(FP), R12
+	VBROADCASTSD -16(R12)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), R12
+	MOVQ         mean_base+144(FP), R13
+	VBROADCASTSD -16(R13)(CX*8), Z1
+	MOVQ         shift_base+168(FP), R13
+	VBROADCASTSD -16(R13)(CX*8), Z2
+	MOVQ         beta_base+120(FP), R13
 	MOVQ         AX, (SP)
 
 block2171:
-	MOVQ    (SP), R13
-	MOVQ    $0x00000200, R14
-	CMPQ    R14, R13
-	CMOVQLT R14, R13
+	MOVQ    (SP), R14
+	MOVQ    $0x00000200, R15
+	CMPQ    R15, R14
+	CMOVQLT R15, R14
 	VXORPS  Z3, Z3, Z3
 	VXORPS  Z4, Z4, Z4
-	SUBQ    $0x08, R13
+	SUBQ    $0x08, R14
 	JL      rest2175
 
 vectors2174:
-	PREFETCHT1  8192(R9)
-	PREFETCHT1  8192(R10)
-	VMOVUPD     (R9), Z5
-	VADDPD      (R10), Z5, Z5
-	VMOVUPD     Z5, (R8)
+	PREFETCHT1  (R10)(BX*1)
+	PREFETCHT1  (R11)(BX*1)
+	VMOVUPD     (R10), Z5
+	VADDPD      (R11), Z5, Z5
+	VMOVUPD     Z5, (R9)
 	VADDPD      Z5, Z3, Z3
-	VMOVUPD     (R9)(DX*1), Z5
-	VADDPD      (R10)(DX*1), Z5, Z5
-	VMOVUPD     Z5, (R8)(DX*1)
+	VMOVUPD     (R10)(DX*1), Z5
+	VADDPD      (R11)(DX*1), Z5, Z5
+	VMOVUPD     Z5, (R9)(DX*1)
 	VADDPD      Z5, Z4, Z4
-	VMOVUPD     (BX), Z5
+	VMOVUPD     (R8), Z5
 	VSUBPD      Z1, Z5, Z5
 	VFMSUB213PD Z2, Z0, Z5
-	VMOVUPD     (R11), Z6
-	VFMADD213PD (R12), Z6, Z5
+	VMOVUPD     (R12), Z6
+	VFMADD213PD (R13), Z6, Z5
 	VMOVNTPD    Z5, (DI)
-	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	ADDQ        $+64, BX
-	ADDQ        $+64, DI
 	ADDQ        $+64, R11
+	ADDQ        $+64, R8
+	ADDQ        $+64, DI
 	ADDQ        $+64, R12
-	SUBQ        $0x08, R13
+	ADDQ        $+64, R13
+	SUBQ        $0x08, R14
 	JGE         vectors2174
 
 rest2175:
@@ -36975,27 +36933,27 @@ summed2173:
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
 	VDIVPD       Y0, Y5, Y5
-	MOVQ         mean_base+144(FP), R8
-	VMOVUPD      X5, (R8)(CX*8)
-	MOVQ         mean_base+144(FP), R8
-	VBROADCASTSD (R8)(CX*8), Z1
-	VBROADCASTSD 8(R8)(CX*8), Z3
-	MOVQ         SI, R8
-	MOVQ         rstd_base+192(FP), R11
-	VBROADCASTSD -8(R11)(CX*8), Z4
-	MOVQ         gamma_base+96(FP), R11
-	MOVQ         mean_base+144(FP), R12
-	VBROADCASTSD -8(R12)(CX*8), Z5
-	MOVQ         shift_base+168(FP), R12
-	VBROADCASTSD -8(R12)(CX*8), Z6
-	MOVQ         beta_base+120(FP), R12
+	MOVQ         mean_base+144(FP), R9
+	VMOVUPD      X5, (R9)(CX*8)
+	MOVQ         mean_base+144(FP), R9
+	VBROADCASTSD (R9)(CX*8), Z1
+	VBROADCASTSD 8(R9)(CX*8), Z3
+	MOVQ         SI, R9
+	MOVQ         rstd_base+192(FP), R12
+	VBROADCASTSD -8(R12)(CX*8), Z4
+	MOVQ         gamma_base+96(FP), R12
+	MOVQ         mean_base+144(FP), R13
+	VBROADCASTSD -8(R13)(CX*8), Z5
+	MOVQ         shift_base+168(FP), R13
+	VBROADCASTSD -8(R13)(CX*8), Z6
+	MOVQ         beta_base+120(FP), R13
 	MOVQ         AX, (SP)
 
 block2177:
-	MOVQ    (SP), R13
-	MOVQ    $0x00000100, R14
-	CMPQ    R14, R13
-	CMOVQLT R14, R13
+	MOVQ    (SP), R14
+	MOVQ    $0x00000100, R15
+	CMPQ    R15, R14
+	CMOVQLT R15, R14
 	VXORPS  Z2, Z2, Z2
 	VXORPS  Z9, Z9, Z9
 	VXORPS  Z7, Z7, Z7
@@ -37004,36 +36962,36 @@ block2177:
 	VXORPS  Z10, Z10, Z10
 	VXORPS  Z11, Z11, Z11
 	VXORPS  Z12, Z12, Z12
-	SUBQ    $0x08, R13
+	SUBQ    $0x08, R14
 	JL      rest2181
 
 vectors2180:
-	PREFETCHT1  8192(R9)
-	PREFETCHT1  8192(R10)
-	VMOVUPD     (R8), Z13
+	PREFETCHT1  (R10)(BX*1)
+	PREFETCHT1  (R11)(BX*1)
+	VMOVUPD     (R9), Z13
 	VSUBPD      Z1, Z13, Z13
 	VADDPD      Z13, Z2, Z2
 	VFMADD231PD Z13, Z13, Z7
-	VMOVUPD     (R8)(DX*1), Z13
+	VMOVUPD     (R9)(DX*1), Z13
 	VSUBPD      Z3, Z13, Z13
 	VADDPD      Z13, Z9, Z9
 	VFMADD231PD Z13, Z13, Z8
-	VMOVUPD     (BX), Z13
+	VMOVUPD     (R8), Z13
 	VSUBPD      Z5, Z13, Z13
 	VFMSUB213PD Z6, Z4, Z13
-	VMOVUPD     (R11), Z14
-	VFMADD213PD (R12), Z14, Z13
+	VMOVUPD     (R12), Z14
+	VFMADD213PD (R13), Z14, Z13
 	VMOVNTPD    Z13, (DI)
-	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	ADDQ        $+64, BX
-	ADDQ        $+64, DI
 	ADDQ        $+64, R11
+	ADDQ        $+64, R8
+	ADDQ        $+64, DI
 	ADDQ        $+64, R12
-	TESTQ       $0x00000038, R13
+	ADDQ        $+64, R13
+	TESTQ       $0x00000038, R14
 	JNZ         further2183
-	CMPQ        R13, $0x08
+	CMPQ        R14, $0x08
 	JL          further2183
 	VADDPD      Z2, Z0, Z0
 	VXORPS      Z2, Z2, Z2
@@ -37045,7 +37003,7 @@ vectors2180:
 	VXORPS      Z8, Z8, Z8
 
 further2183:
-	SUBQ $0x08, R13
+	SUBQ $0x08, R14
 	JGE  vectors2180
 
 rest2181:
@@ -37116,27 +37074,27 @@ summed2179:
 	VSQRTPD      Y2, Y2
 	VBROADCASTSD literal64_1<>+0(SB), Y1
 	VDIVPD       Y2, Y1, Y1
-	MOVQ         rstd_base+192(FP), R8
-	VMOVUPD      X1, (R8)(CX*8)
-	MOVQ         mean_base+144(FP), R8
+	MOVQ         rstd_base+192(FP), R9
+	VMOVUPD      X1, (R9)(CX*8)
+	MOVQ         mean_base+144(FP), R9
 	VXORPS       Y2, Y2, Y2
-	VMOVUPD      (R8)(CX*8), X2
+	VMOVUPD      (R9)(CX*8), X2
 	VADDPD       Y2, Y3, Y5
-	MOVQ         mean_base+144(FP), R8
-	VMOVUPD      X5, (R8)(CX*8)
+	MOVQ         mean_base+144(FP), R9
+	VMOVUPD      X5, (R9)(CX*8)
 	VSUBPD       Y5, Y2, Y2
 	VADDPD       Y0, Y2, Y2
 	VMULPD       Y1, Y2, Y2
-	MOVQ         shift_base+168(FP), R8
-	VMOVUPD      X2, (R8)(CX*8)
+	MOVQ         shift_base+168(FP), R9
+	VMOVUPD      X2, (R9)(CX*8)
 	LEAQ         (SI)(DX*2), SI
 	ADDQ         $0x02, CX
 	JMP          loop2155
 
 last2156:
-	MOVQ         rstd_base+192(FP), R8
-	VBROADCASTSD -16(R8)(CX*8), Z0
-	MOVQ         gamma_base+96(FP), R8
+	MOVQ         rstd_base+192(FP), BX
+	VBROADCASTSD -16(BX)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), BX
 	MOVQ         mean_base+144(FP), R9
 	VBROADCASTSD -16(R9)(CX*8), Z1
 	MOVQ         shift_base+168(FP), R9
@@ -37147,23 +37105,23 @@ last2156:
 	JL           rest2185
 
 vectors2184:
-	VMOVUPD     (BX), Z3
+	VMOVUPD     (R8), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
-	VMOVUPD     (R8), Z4
+	VMOVUPD     (BX), Z4
 	VFMADD213PD (R9), Z4, Z3
 	VMOVNTPD    Z3, (DI)
-	ADDQ        $+64, BX
-	ADDQ        $+64, DI
 	ADDQ        $+64, R8
+	ADDQ        $+64, DI
+	ADDQ        $+64, BX
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R10
 	JGE         vectors2184
 
 rest2185:
-	MOVQ         rstd_base+192(FP), R8
-	VBROADCASTSD -8(R8)(CX*8), Z0
-	MOVQ         gamma_base+96(FP), R8
+	MOVQ         rstd_base+192(FP), BX
+	VBROADCASTSD -8(BX)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), BX
 	MOVQ         mean_base+144(FP), R9
 	VBROADCASTSD -8(R9)(CX*8), Z1
 	MOVQ         shift_base+168(FP), R9
@@ -37174,15 +37132,15 @@ rest2185:
 	JL           rest2188
 
 vectors2187:
-	VMOVUPD     (BX), Z3
+	VMOVUPD     (R8), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
-	VMOVUPD     (R8), Z4
+	VMOVUPD     (BX), Z4
 	VFMADD213PD (R9), Z4, Z3
 	VMOVNTPD    Z3, (DI)
-	ADDQ        $+64, BX
-	ADDQ        $+64, DI
 	ADDQ        $+64, R8
+	ADDQ        $+64, DI
+	ADDQ        $+64, BX
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R10
 	JGE         vectors2187
@@ -38168,53 +38126,53 @@ TEXT ·rMSNormOfSumF64AVX512(SB), NOSPLIT, $72-153
 	MOVQ    y_base+0(FP), DI
 	CMPB    stream+152(FP), $0x00
 	JE      plain2253
-	MOVQ    DX, CX
-	MOVQ    $0x00002000, BX
-	CMPQ    CX, BX
-	CMOVQCS BX, CX
+	MOVQ    DX, BX
+	MOVQ    $0x00002000, CX
+	CMPQ    BX, CX
+	CMOVQCS CX, BX
 	XORQ    CX, CX
-	LEAQ    1(CX), BX
-	CMPQ    BX, rstd_len+128(FP)
+	LEAQ    1(CX), R8
+	CMPQ    R8, rstd_len+128(FP)
 	JG      rest2257
-	MOVQ    SI, BX
 	MOVQ    SI, R8
-	MOVQ    a_base+48(FP), R9
-	MOVQ    CX, R10
-	IMULQ   DX, R10
-	ADDQ    R10, R9
-	MOVQ    b_base+72(FP), R10
+	MOVQ    SI, R9
+	MOVQ    a_base+48(FP), R10
 	MOVQ    CX, R11
 	IMULQ   DX, R11
 	ADDQ    R11, R10
+	MOVQ    b_base+72(FP), R11
+	MOVQ    CX, R12
+	IMULQ   DX, R12
+	ADDQ    R12, R11
 	MOVQ    AX, (SP)
 
 block2258:
-	MOVQ    (SP), R11
-	MOVQ    $0x00000100, R12
-	CMPQ    R12, R11
-	CMOVQLT R12, R11
+	MOVQ    (SP), R12
+	MOVQ    $0x00000100, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
 	VXORPS  Z0, Z0, Z0
 	VXORPS  Z1, Z1, Z1
-	SUBQ    $0x08, R11
+	SUBQ    $0x08, R12
 	JL      rest2262
 
 vectors2261:
-	VMOVUPD     (R9), Z2
-	VADDPD      (R10), Z2, Z2
-	VMOVUPD     Z2, (R8)
+	VMOVUPD     (R10), Z2
+	VADDPD      (R11), Z2, Z2
+	VMOVUPD     Z2, (R9)
 	VFMADD231PD Z2, Z2, Z0
-	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	TESTQ       $0x00000038, R11
+	ADDQ        $+64, R11
+	TESTQ       $0x00000038, R12
 	JNZ         further2264
-	CMPQ        R11, $0x08
+	CMPQ        R12, $0x08
 	JL          further2264
 	VADDPD      Z0, Z1, Z1
 	VXORPS      Z0, Z0, Z0
 
 further2264:
-	SUBQ $0x08, R11
+	SUBQ $0x08, R12
 	JGE  vectors2261
 
 rest2262:
@@ -38251,65 +38209,65 @@ summed2260:
 	VSQRTPD      Y1, Y1
 	VBROADCASTSD literal64_1<>+0(SB), Y0
 	VDIVPD       Y1, Y0, Y0
-	MOVQ         rstd_base+120(FP), R8
-	VMOVSD       X0, (R8)(CX*8)
+	MOVQ         rstd_base+120(FP), R9
+	VMOVSD       X0, (R9)(CX*8)
 	LEAQ         (SI)(DX*1), SI
 	ADDQ         $0x01, CX
 
 loop2255:
-	LEAQ         1(CX), R8
-	CMPQ         R8, rstd_len+128(FP)
+	LEAQ         1(CX), R9
+	CMPQ         R9, rstd_len+128(FP)
 	JG           last2256
-	MOVQ         SI, R8
-	MOVQ         a_base+48(FP), R9
-	MOVQ         CX, R10
-	IMULQ        DX, R10
-	ADDQ         R10, R9
-	MOVQ         b_base+72(FP), R10
+	MOVQ         SI, R9
+	MOVQ         a_base+48(FP), R10
 	MOVQ         CX, R11
 	IMULQ        DX, R11
 	ADDQ         R11, R10
-	MOVQ         rstd_base+120(FP), R11
-	VBROADCASTSD -8(R11)(CX*8), Z0
-	MOVQ         gamma_base+96(FP), R11
+	MOVQ         b_base+72(FP), R11
+	MOVQ         CX, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         rstd_base+120(FP), R12
+	VBROADCASTSD -8(R12)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), R12
 	MOVQ         AX, (SP)
 
 block2265:
-	MOVQ    (SP), R12
-	MOVQ    $0x00000100, R13
-	CMPQ    R13, R12
-	CMOVQLT R13, R12
+	MOVQ    (SP), R13
+	MOVQ    $0x00000100, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
 	VXORPS  Z1, Z1, Z1
 	VXORPS  Z2, Z2, Z2
-	SUBQ    $0x08, R12
+	SUBQ    $0x08, R13
 	JL      rest2269
 
 vectors2268:
-	PREFETCHT1  8192(R9)
-	PREFETCHT1  8192(R10)
-	VMOVUPD     (R9), Z3
-	VADDPD      (R10), Z3, Z3
-	VMOVUPD     Z3, (R8)
+	PREFETCHT1  (R10)(BX*1)
+	PREFETCHT1  (R11)(BX*1)
+	VMOVUPD     (R10), Z3
+	VADDPD      (R11), Z3, Z3
+	VMOVUPD     Z3, (R9)
 	VFMADD231PD Z3, Z3, Z1
-	VMOVUPD     (BX), Z3
+	VMOVUPD     (R8), Z3
 	VMULPD      Z0, Z3, Z3
-	VMULPD      (R11), Z3, Z3
+	VMULPD      (R12), Z3, Z3
 	VMOVNTPD    Z3, (DI)
-	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	ADDQ        $+64, BX
-	ADDQ        $+64, DI
 	ADDQ        $+64, R11
-	TESTQ       $0x00000038, R12
+	ADDQ        $+64, R8
+	ADDQ        $+64, DI
+	ADDQ        $+64, R12
+	TESTQ       $0x00000038, R13
 	JNZ         further2271
-	CMPQ        R12, $0x08
+	CMPQ        R13, $0x08
 	JL          further2271
 	VADDPD      Z1, Z2, Z2
 	VXORPS      Z1, Z1, Z1
 
 further2271:
-	SUBQ $0x08, R12
+	SUBQ $0x08, R13
 	JGE  vectors2268
 
 rest2269:
@@ -38346,28 +38304,28 @@ summed2267:
 	VSQRTPD      Y2, Y2
 	VBROADCASTSD literal64_1<>+0(SB), Y0
 	VDIVPD       Y2, Y0, Y0
-	MOVQ         rstd_base+120(FP), R8
-	VMOVSD       X0, (R8)(CX*8)
+	MOVQ         rstd_base+120(FP), R9
+	VMOVSD       X0, (R9)(CX*8)
 	LEAQ         (SI)(DX*1), SI
 	ADDQ         $0x01, CX
 	JMP          loop2255
 
 last2256:
-	MOVQ         rstd_base+120(FP), R8
-	VBROADCASTSD -8(R8)(CX*8), Z0
-	MOVQ         gamma_base+96(FP), R8
+	MOVQ         rstd_base+120(FP), BX
+	VBROADCASTSD -8(BX)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), BX
 	MOVQ         AX, R9
 	SUBQ         $0x08, R9
 	JL           rest2273
 
 vectors2272:
-	VMOVUPD  (BX), Z1
+	VMOVUPD  (R8), Z1
 	VMULPD   Z0, Z1, Z1
-	VMULPD   (R8), Z1, Z1
+	VMULPD   (BX), Z1, Z1
 	VMOVNTPD Z1, (DI)
-	ADDQ     $+64, BX
-	ADDQ     $+64, DI
 	ADDQ     $+64, R8
+	ADDQ     $+64, DI
+	ADDQ     $+64, BX
 	SUBQ     $0x08, R9
 	JGE      vectors2272
 
@@ -38921,40 +38879,37 @@ TEXT ·layerNormBackwardF64AVX512(SB), NOSPLIT, $136-217
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+216(FP), $0x00
 	JE           plain2320
-	MOVQ         $0x00002000, CX
-	CMPQ         DX, CX
-	CMOVQCS      CX, DX
 	XORQ         CX, CX
-	LEAQ         1(CX), BX
-	CMPQ         BX, rstd_len+152(FP)
+	LEAQ         1(CX), DX
+	CMPQ         DX, rstd_len+152(FP)
 	JG           done2324
-	MOVQ         SI, BX
-	MOVQ         DI, R9
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSD (R10)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         dgamma_base+168(FP), R11
-	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSD (R12)(CX*8), Z1
-	MOVQ         shift_base+120(FP), R12
-	VBROADCASTSD (R12)(CX*8), Z2
-	MOVQ         dbeta_base+192(FP), R12
+	MOVQ         SI, DX
+	MOVQ         DI, BX
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD (R9)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         dgamma_base+168(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD (R11)(CX*8), Z1
+	MOVQ         shift_base+120(FP), R11
+	VBROADCASTSD (R11)(CX*8), Z2
+	MOVQ         dbeta_base+192(FP), R11
 	MOVQ         AX, (SP)
 
 block2325:
-	MOVQ    (SP), R13
-	MOVQ    $0x00000100, R14
-	CMPQ    R14, R13
-	CMOVQLT R14, R13
+	MOVQ    (SP), R12
+	MOVQ    $0x00000100, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
 	VXORPS  Z3, Z3, Z3
 	VXORPS  Z4, Z4, Z4
-	SUBQ    $0x08, R13
+	SUBQ    $0x08, R12
 	JL      rest2329
 
 vectors2328:
-	VMOVUPD     (R10), Z5
-	VMOVUPD     (R11), Z6
-	VMOVUPD     (R12), Z7
+	VMOVUPD     (R9), Z5
+	VMOVUPD     (R10), Z6
+	VMOVUPD     (R11), Z7
 	VMOVUPD     (SI), Z8
 	VMOVUPD     (DI), Z9
 	VSUBPD      Z1, Z8, Z8
@@ -38964,14 +38919,14 @@ vectors2328:
 	VMULPD      Z5, Z9, Z9
 	VFMADD231PD Z9, Z8, Z3
 	VADDPD      Z9, Z4, Z4
-	VMOVUPD     Z6, (R11)
-	VMOVUPD     Z7, (R12)
+	VMOVUPD     Z6, (R10)
+	VMOVUPD     Z7, (R11)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
+	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
-	ADDQ        $+64, R12
-	SUBQ        $0x08, R13
+	SUBQ        $0x08, R12
 	JGE         vectors2328
 
 rest2329:
@@ -39016,54 +38971,54 @@ summed2327:
 	VBROADCASTSD X0, Y0
 	VDIVPD       Y0, Y5, Y5
 	VDIVPD       Y0, Y3, Y3
-	MOVQ         shift_base+120(FP), R10
+	MOVQ         shift_base+120(FP), R9
 	VXORPS       Y0, Y0, Y0
-	VMOVSD       (R10)(CX*8), X0
+	VMOVSD       (R9)(CX*8), X0
 	VFNMADD231PD Y0, Y5, Y3
 	VMOVSD       X3, 104(SP)
-	MOVQ         rstd_base+144(FP), R10
+	MOVQ         rstd_base+144(FP), R9
 	VXORPS       Y0, Y0, Y0
-	VMOVSD       (R10)(CX*8), X0
+	VMOVSD       (R9)(CX*8), X0
 	VMULPD       Y0, Y5, Y5
 	VMOVSD       X5, 72(SP)
 	INCQ         CX
 
 loop2322:
-	LEAQ         1(CX), R10
-	CMPQ         R10, rstd_len+152(FP)
+	LEAQ         1(CX), R9
+	CMPQ         R9, rstd_len+152(FP)
 	JG           last2323
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSD -8(R10)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), R10
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD -8(R9)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R9
 	VBROADCASTSD 72(SP), Z1
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSD -8(R11)(CX*8), Z2
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD -8(R10)(CX*8), Z2
 	VBROADCASTSD 104(SP), Z3
-	MOVQ         rstd_base+144(FP), R11
-	VBROADCASTSD (R11)(CX*8), Z4
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         dgamma_base+168(FP), R12
-	MOVQ         mean_base+96(FP), R13
-	VBROADCASTSD (R13)(CX*8), Z5
-	MOVQ         shift_base+120(FP), R13
-	VBROADCASTSD (R13)(CX*8), Z6
-	MOVQ         dbeta_base+192(FP), R13
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSD (R10)(CX*8), Z4
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+168(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSD (R12)(CX*8), Z5
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSD (R12)(CX*8), Z6
+	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, (SP)
 
 block2331:
-	MOVQ    (SP), R14
-	MOVQ    $0x00000100, R15
-	CMPQ    R15, R14
-	CMOVQLT R15, R14
+	MOVQ    (SP), R13
+	MOVQ    $0x00000100, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
 	VXORPS  Z7, Z7, Z7
 	VXORPS  Z8, Z8, Z8
-	SUBQ    $0x08, R14
+	SUBQ    $0x08, R13
 	JL      rest2335
 
 vectors2334:
-	VMOVUPD      (R11), Z9
-	VMOVUPD      (R12), Z10
-	VMOVUPD      (R13), Z11
+	VMOVUPD      (R10), Z9
+	VMOVUPD      (R11), Z10
+	VMOVUPD      (R12), Z11
 	VMOVUPD      (SI), Z12
 	VMOVUPD      (DI), Z13
 	VSUBPD       Z5, Z12, Z12
@@ -39073,13 +39028,13 @@ vectors2334:
 	VMULPD       Z9, Z13, Z13
 	VFMADD231PD  Z13, Z12, Z7
 	VADDPD       Z13, Z8, Z8
-	VMOVUPD      Z10, (R12)
-	VMOVUPD      Z11, (R13)
-	PREFETCHT1   (SI)(DX*1)
-	PREFETCHT1   (DI)(DX*1)
-	VMOVUPD      (BX), Z9
-	VMOVUPD      (R9), Z10
-	VMULPD       (R10), Z10, Z10
+	VMOVUPD      Z10, (R11)
+	VMOVUPD      Z11, (R12)
+	PREFETCHT0   8192(SI)
+	PREFETCHT0   8192(DI)
+	VMOVUPD      (DX), Z9
+	VMOVUPD      (BX), Z10
+	VMULPD       (R9), Z10, Z10
 	VSUBPD       Z2, Z9, Z9
 	VSUBPD       Z3, Z10, Z10
 	VFNMADD231PD Z9, Z1, Z10
@@ -39087,14 +39042,14 @@ vectors2334:
 	VMOVNTPD     Z10, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
+	ADDQ         $+64, R10
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
-	ADDQ         $+64, R13
+	ADDQ         $+64, DX
 	ADDQ         $+64, BX
-	ADDQ         $+64, R9
 	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	SUBQ         $0x08, R14
+	ADDQ         $+64, R9
+	SUBQ         $0x08, R13
 	JGE          vectors2334
 
 rest2335:
@@ -39139,43 +39094,43 @@ summed2333:
 	VBROADCASTSD X0, Y0
 	VDIVPD       Y0, Y9, Y9
 	VDIVPD       Y0, Y7, Y7
-	MOVQ         shift_base+120(FP), R10
+	MOVQ         shift_base+120(FP), R9
 	VXORPS       Y0, Y0, Y0
-	VMOVSD       (R10)(CX*8), X0
+	VMOVSD       (R9)(CX*8), X0
 	VFNMADD231PD Y0, Y9, Y7
 	VMOVSD       X7, 104(SP)
-	MOVQ         rstd_base+144(FP), R10
+	MOVQ         rstd_base+144(FP), R9
 	VXORPS       Y0, Y0, Y0
-	VMOVSD       (R10)(CX*8), X0
+	VMOVSD       (R9)(CX*8), X0
 	VMULPD       Y0, Y9, Y9
 	VMOVSD       X9, 72(SP)
 	INCQ         CX
 	JMP          loop2322
 
 last2323:
-	MOVQ         rstd_base+144(FP), DX
-	VBROADCASTSD -8(DX)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), DX
+	MOVQ         rstd_base+144(FP), SI
+	VBROADCASTSD -8(SI)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), SI
 	VBROADCASTSD 72(SP), Z1
-	MOVQ         mean_base+96(FP), SI
-	VBROADCASTSD -8(SI)(CX*8), Z2
+	MOVQ         mean_base+96(FP), DI
+	VBROADCASTSD -8(DI)(CX*8), Z2
 	VBROADCASTSD 104(SP), Z3
 	SUBQ         $0x08, AX
 	JL           rest2338
 
 vectors2337:
-	VMOVUPD      (BX), Z4
-	VMOVUPD      (R9), Z5
-	VMULPD       (DX), Z5, Z5
+	VMOVUPD      (DX), Z4
+	VMOVUPD      (BX), Z5
+	VMULPD       (SI), Z5, Z5
 	VSUBPD       Z2, Z4, Z4
 	VSUBPD       Z3, Z5, Z5
 	VFNMADD231PD Z4, Z1, Z5
 	VMULPD       Z0, Z5, Z5
 	VMOVNTPD     Z5, (R8)
-	ADDQ         $+64, BX
-	ADDQ         $+64, R9
-	ADDQ         $+64, R8
 	ADDQ         $+64, DX
+	ADDQ         $+64, BX
+	ADDQ         $+64, R8
+	ADDQ         $+64, SI
 	SUBQ         $0x08, AX
 	JGE          vectors2337
 
@@ -39812,45 +39767,42 @@ TEXT ·rMSNormBackwardF64AVX512(SB), NOSPLIT, $136-145
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+144(FP), $0x00
 	JE           plain2371
-	MOVQ         $0x00002000, CX
-	CMPQ         DX, CX
-	CMOVQCS      CX, DX
 	XORQ         CX, CX
-	LEAQ         1(CX), BX
-	CMPQ         BX, rstd_len+104(FP)
+	LEAQ         1(CX), DX
+	CMPQ         DX, rstd_len+104(FP)
 	JG           done2375
-	MOVQ         SI, BX
-	MOVQ         DI, R9
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSD (R10)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         dgamma_base+120(FP), R11
+	MOVQ         SI, DX
+	MOVQ         DI, BX
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSD (R9)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         dgamma_base+120(FP), R10
 	MOVQ         AX, (SP)
 
 block2376:
-	MOVQ    (SP), R12
-	MOVQ    $0x00000100, R13
-	CMPQ    R13, R12
-	CMOVQLT R13, R12
+	MOVQ    (SP), R11
+	MOVQ    $0x00000100, R12
+	CMPQ    R12, R11
+	CMOVQLT R12, R11
 	VXORPS  Z1, Z1, Z1
-	SUBQ    $0x08, R12
+	SUBQ    $0x08, R11
 	JL      rest2380
 
 vectors2379:
-	VMOVUPD     (R10), Z2
-	VMOVUPD     (R11), Z3
+	VMOVUPD     (R9), Z2
+	VMOVUPD     (R10), Z3
 	VMOVUPD     (SI), Z4
 	VMOVUPD     (DI), Z5
 	VMULPD      Z0, Z4, Z4
 	VFMADD231PD Z5, Z4, Z3
 	VMULPD      Z2, Z5, Z5
 	VFMADD231PD Z5, Z4, Z1
-	VMOVUPD     Z3, (R11)
+	VMOVUPD     Z3, (R10)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
+	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	ADDQ        $+64, R11
-	SUBQ        $0x08, R12
+	SUBQ        $0x08, R11
 	JGE         vectors2379
 
 rest2380:
@@ -39881,63 +39833,63 @@ summed2378:
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
 	VDIVPD       Y0, Y2, Y2
-	MOVQ         rstd_base+96(FP), R10
+	MOVQ         rstd_base+96(FP), R9
 	VXORPS       Y0, Y0, Y0
-	VMOVSD       (R10)(CX*8), X0
+	VMOVSD       (R9)(CX*8), X0
 	VMULPD       Y0, Y2, Y2
 	VMOVSD       X2, 72(SP)
 	INCQ         CX
 
 loop2373:
-	LEAQ         1(CX), R10
-	CMPQ         R10, rstd_len+104(FP)
+	LEAQ         1(CX), R9
+	CMPQ         R9, rstd_len+104(FP)
 	JG           last2374
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSD -8(R10)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), R10
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSD -8(R9)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R9
 	VBROADCASTSD 72(SP), Z1
-	MOVQ         rstd_base+96(FP), R11
-	VBROADCASTSD (R11)(CX*8), Z2
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         dgamma_base+120(FP), R12
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSD (R10)(CX*8), Z2
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, (SP)
 
 block2382:
-	MOVQ    (SP), R13
-	MOVQ    $0x00000100, R14
-	CMPQ    R14, R13
-	CMOVQLT R14, R13
+	MOVQ    (SP), R12
+	MOVQ    $0x00000100, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
 	VXORPS  Z3, Z3, Z3
-	SUBQ    $0x08, R13
+	SUBQ    $0x08, R12
 	JL      rest2386
 
 vectors2385:
-	VMOVUPD      (R11), Z4
-	VMOVUPD      (R12), Z5
+	VMOVUPD      (R10), Z4
+	VMOVUPD      (R11), Z5
 	VMOVUPD      (SI), Z6
 	VMOVUPD      (DI), Z7
 	VMULPD       Z2, Z6, Z6
 	VFMADD231PD  Z7, Z6, Z5
 	VMULPD       Z4, Z7, Z7
 	VFMADD231PD  Z7, Z6, Z3
-	VMOVUPD      Z5, (R12)
-	PREFETCHT1   (SI)(DX*1)
-	PREFETCHT1   (DI)(DX*1)
-	VMOVUPD      (BX), Z4
-	VMOVUPD      (R9), Z5
-	VMULPD       (R10), Z5, Z5
+	VMOVUPD      Z5, (R11)
+	PREFETCHT0   8192(SI)
+	PREFETCHT0   8192(DI)
+	VMOVUPD      (DX), Z4
+	VMOVUPD      (BX), Z5
+	VMULPD       (R9), Z5, Z5
 	VFNMADD231PD Z4, Z1, Z5
 	VMULPD       Z0, Z5, Z5
 	VMOVNTPD     Z5, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
-	ADDQ         $+64, R11
-	ADDQ         $+64, R12
-	ADDQ         $+64, BX
-	ADDQ         $+64, R9
-	ADDQ         $+64, R8
 	ADDQ         $+64, R10
-	SUBQ         $0x08, R13
+	ADDQ         $+64, R11
+	ADDQ         $+64, DX
+	ADDQ         $+64, BX
+	ADDQ         $+64, R8
+	ADDQ         $+64, R9
+	SUBQ         $0x08, R12
 	JGE          vectors2385
 
 rest2386:
@@ -39968,31 +39920,31 @@ summed2384:
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
 	VDIVPD       Y0, Y4, Y4
-	MOVQ         rstd_base+96(FP), R10
+	MOVQ         rstd_base+96(FP), R9
 	VXORPS       Y0, Y0, Y0
-	VMOVSD       (R10)(CX*8), X0
+	VMOVSD       (R9)(CX*8), X0
 	VMULPD       Y0, Y4, Y4
 	VMOVSD       X4, 72(SP)
 	INCQ         CX
 	JMP          loop2373
 
 last2374:
-	MOVQ         rstd_base+96(FP), DX
-	VBROADCASTSD -8(DX)(CX*8), Z0
+	MOVQ         rstd_base+96(FP), SI
+	VBROADCASTSD -8(SI)(CX*8), Z0
 	MOVQ         gamma_base+72(FP), CX
 	VBROADCASTSD 72(SP), Z1
 	SUBQ         $0x08, AX
 	JL           rest2389
 
 vectors2388:
-	VMOVUPD      (BX), Z2
-	VMOVUPD      (R9), Z3
+	VMOVUPD      (DX), Z2
+	VMOVUPD      (BX), Z3
 	VMULPD       (CX), Z3, Z3
 	VFNMADD231PD Z2, Z1, Z3
 	VMULPD       Z0, Z3, Z3
 	VMOVNTPD     Z3, (R8)
+	ADDQ         $+64, DX
 	ADDQ         $+64, BX
-	ADDQ         $+64, R9
 	ADDQ         $+64, R8
 	ADDQ         $+64, CX
 	SUBQ         $0x08, AX
@@ -40475,10 +40427,6 @@ TEXT ·layerNormBackwardPlusF64AVX512(SB), NOSPLIT, $136-241
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+240(FP), $0x00
 	JE           plain2422
-	MOVQ         DX, CX
-	MOVQ         $0x00002000, BX
-	CMPQ         CX, BX
-	CMOVQCS      BX, CX
 	XORQ         CX, CX
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+176(FP)
@@ -40635,8 +40583,8 @@ vectors2436:
 	VADDPD       Z13, Z8, Z8
 	VMOVUPD      Z10, (R13)
 	VMOVUPD      Z11, (R14)
-	PREFETCHT1   8192(SI)
-	PREFETCHT1   8192(DI)
+	PREFETCHT0   8192(SI)
+	PREFETCHT0   8192(DI)
 	VMOVUPD      (BX), Z9
 	VMOVUPD      (R9), Z10
 	VMULPD       (R10), Z10, Z10
@@ -40644,7 +40592,7 @@ vectors2436:
 	VSUBPD       Z3, Z10, Z10
 	VFNMADD231PD Z9, Z1, Z10
 	VMULPD       Z0, Z10, Z10
-	PREFETCHT1   8192(R11)
+	PREFETCHT0   8192(R11)
 	VADDPD       (R11), Z10, Z10
 	VMOVNTPD     Z10, (R8)
 	ADDQ         $+64, SI
@@ -40738,7 +40686,7 @@ vectors2439:
 	VSUBPD       Z3, Z5, Z5
 	VFNMADD231PD Z4, Z1, Z5
 	VMULPD       Z0, Z5, Z5
-	PREFETCHT1   8192(DI)
+	PREFETCHT0   8192(DI)
 	VADDPD       (DI), Z5, Z5
 	VMOVNTPD     Z5, (R8)
 	ADDQ         $+64, BX
@@ -41425,10 +41373,6 @@ TEXT ·rMSNormBackwardPlusF64AVX512(SB), NOSPLIT, $136-169
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+168(FP), $0x00
 	JE           plain2473
-	MOVQ         DX, CX
-	MOVQ         $0x00002000, BX
-	CMPQ         CX, BX
-	CMOVQCS      BX, CX
 	XORQ         CX, CX
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+128(FP)
@@ -41540,14 +41484,14 @@ vectors2487:
 	VMULPD       Z4, Z7, Z7
 	VFMADD231PD  Z7, Z6, Z3
 	VMOVUPD      Z5, (R13)
-	PREFETCHT1   8192(SI)
-	PREFETCHT1   8192(DI)
+	PREFETCHT0   8192(SI)
+	PREFETCHT0   8192(DI)
 	VMOVUPD      (BX), Z4
 	VMOVUPD      (R9), Z5
 	VMULPD       (R10), Z5, Z5
 	VFNMADD231PD Z4, Z1, Z5
 	VMULPD       Z0, Z5, Z5
-	PREFETCHT1   8192(R11)
+	PREFETCHT0   8192(R11)
 	VADDPD       (R11), Z5, Z5
 	VMOVNTPD     Z5, (R8)
 	ADDQ         $+64, SI
@@ -41616,7 +41560,7 @@ vectors2490:
 	VMULPD       (SI), Z3, Z3
 	VFNMADD231PD Z2, Z1, Z3
 	VMULPD       Z0, Z3, Z3
-	PREFETCHT1   8192(DI)
+	PREFETCHT0   8192(DI)
 	VADDPD       (DI), Z3, Z3
 	VMOVNTPD     Z3, (R8)
 	ADDQ         $+64, BX

@@ -143,11 +143,11 @@ func (n rowNorm) rowAt(matrix string, r int) reg.GPVirtual {
 type operands struct {
 	n       rowNorm
 	x, a, b reg.GPVirtual
-	ask     bool // whether to prefetch the operands
+	ahead   reg.Register // how many bytes ahead to prefetch the operands; nil for not at all
 }
 
-func (n rowNorm) newOperands(x reg.GPVirtual, ask bool) operands {
-	o := operands{n: n, x: copyOf(x), ask: ask}
+func (n rowNorm) newOperands(x reg.GPVirtual, ahead reg.Register) operands {
+	o := operands{n: n, x: copyOf(x), ahead: ahead}
 	if n.with {
 		o.a, o.b = n.rowAt("a", 0), n.rowAt("b", 0)
 	}
@@ -181,9 +181,9 @@ func (o operands) load(r int, t *tail) reg.VecVirtual {
 // prefetch prefetches the operands some rows ahead of the first row, and in a second pass over the columns of the
 // second.
 func (o operands) prefetch() {
-	if o.ask {
-		PREFETCHT1(Mem{Base: o.a, Disp: leastDistance})
-		PREFETCHT1(Mem{Base: o.b, Disp: leastDistance})
+	if o.ahead != nil {
+		PREFETCHT1(Mem{Base: o.a, Index: o.ahead, Scale: 1})
+		PREFETCHT1(Mem{Base: o.b, Index: o.ahead, Scale: 1})
 	}
 }
 
@@ -194,10 +194,10 @@ func (n rowNorm) forward() {
 		func() { n.stream(y, x) },
 		func() {
 			groups(n.row, n.rows(), n.group(), func(rows int) {
-				n.statistics(x, rows, false, n.nothing)
+				n.statistics(x, rows, nil, n.nothing)
 				next := n.rowsAhead(rows)
 				for r := range rows {
-					n.sweep(n.cols, n.tail, n.normalize(y, x, r, false), ask(PREFETCHT0, next, x))
+					n.sweep(n.cols, n.tail, n.normalize(y, x, r, false), ask(next, x))
 					n.nextRow(n.cols, x, y)
 				}
 			})
@@ -303,12 +303,12 @@ func (n rowNorm) addTo(kept Op, v reg.VecVirtual) {
 func (n rowNorm) nothing(pass int) work { return work{do: func(*tail) {}} }
 
 // statistics computes those of a group of rows in n.passes() passes. beside returns other
-// work for each pass; ask is that of operands.
-func (n rowNorm) statistics(x reg.GPVirtual, rows int, ask bool, beside func(pass int) work) {
+// work for each pass; ahead is that of operands.
+func (n rowNorm) statistics(x reg.GPVirtual, rows int, ahead reg.Register, beside func(pass int) work) {
 	if n.centred {
-		n.moments(x, rows, ask, beside)
+		n.moments(x, rows, ahead, beside)
 	} else {
-		n.meanSquare(x, rows, ask, beside)
+		n.meanSquare(x, rows, ahead, beside)
 	}
 }
 
@@ -324,9 +324,9 @@ func (n rowNorm) passes() int {
 // roundings off, so its blocks may be longer. The mean of the deviations from it, delta, is
 // added to it if it is more than a quarter of a standard deviation, and to the shift
 // otherwise: x̂ is most exact with the deviations that delta was computed from.
-func (n rowNorm) moments(x reg.GPVirtual, rows int, ask bool, beside func(pass int) work) {
+func (n rowNorm) moments(x reg.GPVirtual, rows int, ahead reg.Register, beside func(pass int) work) {
 	d := n.doubles()
-	o := n.newOperands(x, ask)
+	o := n.newOperands(x, ahead)
 	mean := n.rowSums(rows, 1, 2*blockVectors, func(sums [][]reg.VecVirtual) work {
 		return work{do: func(t *tail) {
 			for r := range rows {
@@ -340,7 +340,7 @@ func (n rowNorm) moments(x reg.GPVirtual, rows int, ask bool, beside func(pass i
 
 	m, p := n.ofRows(n.statistic("mean"), rows), copyOf(x)
 	pointers := []reg.Register{p}
-	if ask {
+	if ahead != nil && n.with {
 		pointers = append(pointers, o.a, o.b)
 	}
 	sums := n.rowSums(rows, 2, blockVectors, func(sums [][]reg.VecVirtual) work {
@@ -378,8 +378,8 @@ func (n rowNorm) moments(x reg.GPVirtual, rows int, ask bool, beside func(pass i
 }
 
 // meanSquare computes the rstd of a group of rows.
-func (n rowNorm) meanSquare(x reg.GPVirtual, rows int, ask bool, beside func(pass int) work) {
-	o := n.newOperands(x, ask)
+func (n rowNorm) meanSquare(x reg.GPVirtual, rows int, ahead reg.Register, beside func(pass int) work) {
+	o := n.newOperands(x, ahead)
 	square := n.rowSums(rows, 1, blockVectors, func(sums [][]reg.VecVirtual) work {
 		return n.folded(work{do: func(t *tail) {
 			for r := range rows {

@@ -19,7 +19,7 @@ func (n rowNorm) backward() {
 				n.gradientSums(p, q, rows, slope)
 				next := n.rowsAhead(rows)
 				for r := range rows {
-					n.sweep(n.cols, n.tail, n.inputGradient(dx, x, dy, r, slope, false), ask(PREFETCHT0, next, x, dy))
+					n.sweep(n.cols, n.tail, n.inputGradient(dx, x, dy, r, slope, false), ask(next, x, dy))
 					n.nextRow(n.cols, x, dy, dx)
 				}
 			})
@@ -145,7 +145,7 @@ func (n rowNorm) inputGradient(dx, x, dy reg.Register, r int, slope Mem, stream 
 		n.mul(rstd, g, g)
 		if n.with {
 			if stream {
-				PREFETCHT1(Mem{Base: other, Disp: leastDistance})
+				PREFETCHT0(Mem{Base: other, Disp: leastDistance})
 			}
 			n.add(n.from(Mem{Base: other}, t), g, g)
 		}

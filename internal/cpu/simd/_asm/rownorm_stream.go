@@ -20,7 +20,7 @@ func (n rowNorm) stream(y, x reg.GPVirtual) {
 	XORQ(n.row, n.row)
 	unless(n.row, n.rows(), group, rest)
 	before := copyOf(x)
-	n.statistics(x, group, false, n.nothing)
+	n.statistics(x, group, nil, n.nothing)
 	next := func() {
 		n.pitch.skip(group, x)
 		ADDQ(U8(group), n.row)
@@ -29,11 +29,11 @@ func (n rowNorm) stream(y, x reg.GPVirtual) {
 	Label(loop)
 	unless(n.row, n.rows(), group, last)
 	if n.with { // reading prefetches the operands, and x is in the cache
-		n.statistics(x, group, true, func(pass int) work { return n.normalize(y, before, pass-group, true) })
+		n.statistics(x, group, ahead, func(pass int) work { return n.normalize(y, before, pass-group, true) })
 	} else {
 		asked := GP64()
 		LEAQ(Mem{Base: x, Index: ahead, Scale: 1}, asked)
-		n.statistics(x, group, false, func(pass int) work {
+		n.statistics(x, group, nil, func(pass int) work {
 			w := n.normalize(y, before, pass-group, true)
 			return work{do: func(t *tail) {
 				PREFETCHT1(Mem{Base: asked})
@@ -49,7 +49,7 @@ func (n rowNorm) stream(y, x reg.GPVirtual) {
 	}
 	Label(rest)
 	while(n.row, n.rows(), 1, func(int) {
-		n.statistics(x, 1, false, n.nothing)
+		n.statistics(x, 1, nil, n.nothing)
 		n.sweep(n.cols, nil, n.normalize(y, x, 0, true))
 	})
 }
@@ -58,7 +58,6 @@ func (n rowNorm) stream(y, x reg.GPVirtual) {
 func (n rowNorm) streamBackward(dx, x, dy reg.GPVirtual, slope Mem) {
 	n.tail = nil
 	loop, last, done := label("loop"), label("last"), label("done")
-	ahead := n.distance(1)
 	XORQ(n.row, n.row)
 	unless(n.row, n.rows(), 1, done)
 	xBefore, dyBefore := copyOf(x), copyOf(dy)
@@ -66,11 +65,11 @@ func (n rowNorm) streamBackward(dx, x, dy reg.GPVirtual, slope Mem) {
 	INCQ(n.row)
 	Label(loop)
 	unless(n.row, n.rows(), 1, last)
-	prefetch, write := ask(PREFETCHT1, ahead, x, dy), n.inputGradient(dx, xBefore, dyBefore, -1, slope, true)
-	if n.with { // there is no register for the distance
-		prefetch = askAt(PREFETCHT1, leastDistance, x, dy)
-	}
-	n.gradientSums(x, dy, 1, slope, prefetch, write)
+	prefetch := work{do: func(*tail) {
+		PREFETCHT0(Mem{Base: x, Disp: leastDistance})
+		PREFETCHT0(Mem{Base: dy, Disp: leastDistance})
+	}}
+	n.gradientSums(x, dy, 1, slope, prefetch, n.inputGradient(dx, xBefore, dyBefore, -1, slope, true))
 	INCQ(n.row)
 	JMP(LabelRef(loop))
 	Label(last)
@@ -99,22 +98,13 @@ func (n rowNorm) rowsAhead(rows int) reg.GPVirtual {
 	return d
 }
 
-// askAt is ask at a fixed distance.
-func askAt(prefetch func(Op), distance int, pointers ...reg.Register) work {
-	return work{do: func(t *tail) {
-		for _, p := range pointers {
-			prefetch(Mem{Base: p, Disp: distance})
-		}
-	}}
-}
-
 // ask returns the work of prefetching at a distance in bytes after the pointers, which other
 // work moves.
-func ask(prefetch func(Op), distance reg.Register, pointers ...reg.Register) work {
+func ask(distance reg.Register, pointers ...reg.Register) work {
 	return work{do: func(t *tail) {
 		for _, p := range pointers {
 			if t == nil {
-				prefetch(Mem{Base: p, Index: distance, Scale: 1})
+				PREFETCHT0(Mem{Base: p, Index: distance, Scale: 1})
 			}
 		}
 	}}
