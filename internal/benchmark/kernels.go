@@ -25,8 +25,9 @@ func useKernels(name string) (restore func(), err error) {
 	return func() { simd.Choose(before) }, simd.Choose(name)
 }
 
-// peakRounds is the number of rounds of a contestant's work, a fraction of a millisecond.
-const peakRounds = 50_000
+// peakRounds is the number of rounds of a contestant's work, some milliseconds, beside which the start of threads
+// counts little.
+const peakRounds = 1_000_000
 
 // multiplyAdds does nothing but multiplications and additions in registers, on n threads.
 func multiplyAdds(n int) {
