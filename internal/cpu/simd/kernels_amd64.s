@@ -4129,8 +4129,16 @@ summed251:
 	MOVQ         shift_base+168(FP), R9
 	VBROADCASTSS (R9)(CX*4), Y3
 	MOVQ         beta_base+120(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
+	MOVQ         a_base+48(FP), R10
+	MOVQ         CX, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         b_base+72(FP), R11
+	MOVQ         CX, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
 	JL           rest258
 
 vectors257:
@@ -4141,15 +4149,19 @@ vectors257:
 	VFMADD213PS (R9), Y5, Y4
 	VMOVUPS     Y4, (SI)
 	PREFETCHT0  (BX)(DI*1)
+	PREFETCHT0  (R10)(DI*1)
+	PREFETCHT0  (R11)(DI*1)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
-	SUBQ        $0x08, R10
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x08, R12
 	JGE         vectors257
 
 rest258:
-	ADDQ        $0x08, R10
+	ADDQ        $0x08, R12
 	JZ          done259
 	VMASKMOVPS  (BX), Y0, Y4
 	VSUBPS      Y2, Y4, Y4
@@ -4173,8 +4185,18 @@ done259:
 	MOVQ         shift_base+168(FP), R9
 	VBROADCASTSS 4(R9)(CX*4), Y3
 	MOVQ         beta_base+120(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
+	MOVQ         a_base+48(FP), R10
+	MOVQ         CX, R11
+	ADDQ         $+1, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         b_base+72(FP), R11
+	MOVQ         CX, R12
+	ADDQ         $+1, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
 	JL           rest261
 
 vectors260:
@@ -4185,15 +4207,19 @@ vectors260:
 	VFMADD213PS (R9), Y5, Y4
 	VMOVUPS     Y4, (SI)
 	PREFETCHT0  (BX)(DI*1)
+	PREFETCHT0  (R10)(DI*1)
+	PREFETCHT0  (R11)(DI*1)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
-	SUBQ        $0x08, R10
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x08, R12
 	JGE         vectors260
 
 rest261:
-	ADDQ        $0x08, R10
+	ADDQ        $0x08, R12
 	JZ          done262
 	VMASKMOVPS  (BX), Y0, Y4
 	VSUBPS      Y2, Y4, Y4
@@ -4486,8 +4512,16 @@ summed274:
 	MOVQ         shift_base+168(FP), R9
 	VBROADCASTSS (R9)(CX*4), Y3
 	MOVQ         beta_base+120(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
+	MOVQ         a_base+48(FP), R10
+	MOVQ         CX, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         b_base+72(FP), R11
+	MOVQ         CX, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
 	JL           rest281
 
 vectors280:
@@ -4498,15 +4532,19 @@ vectors280:
 	VFMADD213PS (R9), Y5, Y4
 	VMOVUPS     Y4, (SI)
 	PREFETCHT0  (BX)(DI*1)
+	PREFETCHT0  (R10)(DI*1)
+	PREFETCHT0  (R11)(DI*1)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
-	SUBQ        $0x08, R10
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x08, R12
 	JGE         vectors280
 
 rest281:
-	ADDQ        $0x08, R10
+	ADDQ        $0x08, R12
 	JZ          done282
 	VMASKMOVPS  (BX), Y0, Y4
 	VSUBPS      Y2, Y4, Y4
@@ -5081,8 +5119,16 @@ summed321:
 	MOVQ         rstd_base+120(FP), R8
 	VBROADCASTSS (R8)(CX*4), Y1
 	MOVQ         gamma_base+96(FP), R8
-	MOVQ         AX, R9
-	SUBQ         $0x08, R9
+	MOVQ         a_base+48(FP), R9
+	MOVQ         CX, R10
+	IMULQ        DX, R10
+	ADDQ         R10, R9
+	MOVQ         b_base+72(FP), R10
+	MOVQ         CX, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
 	JL           rest328
 
 vectors327:
@@ -5091,14 +5137,18 @@ vectors327:
 	VMULPS     (R8), Y2, Y2
 	VMOVUPS    Y2, (SI)
 	PREFETCHT0 (BX)(DI*1)
+	PREFETCHT0 (R9)(DI*1)
+	PREFETCHT0 (R10)(DI*1)
 	ADDQ       $+32, BX
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
-	SUBQ       $0x08, R9
+	ADDQ       $+32, R9
+	ADDQ       $+32, R10
+	SUBQ       $0x08, R11
 	JGE        vectors327
 
 rest328:
-	ADDQ       $0x08, R9
+	ADDQ       $0x08, R11
 	JZ         done329
 	VMASKMOVPS (BX), Y0, Y2
 	VMULPS     Y1, Y2, Y2
@@ -5115,8 +5165,18 @@ done329:
 	MOVQ         rstd_base+120(FP), R8
 	VBROADCASTSS 4(R8)(CX*4), Y1
 	MOVQ         gamma_base+96(FP), R8
-	MOVQ         AX, R9
-	SUBQ         $0x08, R9
+	MOVQ         a_base+48(FP), R9
+	MOVQ         CX, R10
+	ADDQ         $+1, R10
+	IMULQ        DX, R10
+	ADDQ         R10, R9
+	MOVQ         b_base+72(FP), R10
+	MOVQ         CX, R11
+	ADDQ         $+1, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
 	JL           rest331
 
 vectors330:
@@ -5125,14 +5185,18 @@ vectors330:
 	VMULPS     (R8), Y2, Y2
 	VMOVUPS    Y2, (SI)
 	PREFETCHT0 (BX)(DI*1)
+	PREFETCHT0 (R9)(DI*1)
+	PREFETCHT0 (R10)(DI*1)
 	ADDQ       $+32, BX
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
-	SUBQ       $0x08, R9
+	ADDQ       $+32, R9
+	ADDQ       $+32, R10
+	SUBQ       $0x08, R11
 	JGE        vectors330
 
 rest331:
-	ADDQ       $0x08, R9
+	ADDQ       $0x08, R11
 	JZ         done332
 	VMASKMOVPS (BX), Y0, Y2
 	VMULPS     Y1, Y2, Y2
@@ -5278,8 +5342,16 @@ summed337:
 	MOVQ         rstd_base+120(FP), R8
 	VBROADCASTSS (R8)(CX*4), Y1
 	MOVQ         gamma_base+96(FP), R8
-	MOVQ         AX, R9
-	SUBQ         $0x08, R9
+	MOVQ         a_base+48(FP), R9
+	MOVQ         CX, R10
+	IMULQ        DX, R10
+	ADDQ         R10, R9
+	MOVQ         b_base+72(FP), R10
+	MOVQ         CX, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
 	JL           rest344
 
 vectors343:
@@ -5288,14 +5360,18 @@ vectors343:
 	VMULPS     (R8), Y2, Y2
 	VMOVUPS    Y2, (SI)
 	PREFETCHT0 (BX)(DI*1)
+	PREFETCHT0 (R9)(DI*1)
+	PREFETCHT0 (R10)(DI*1)
 	ADDQ       $+32, BX
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
-	SUBQ       $0x08, R9
+	ADDQ       $+32, R9
+	ADDQ       $+32, R10
+	SUBQ       $0x08, R11
 	JGE        vectors343
 
 rest344:
-	ADDQ       $0x08, R9
+	ADDQ       $0x08, R11
 	JZ         done345
 	VMASKMOVPS (BX), Y0, Y2
 	VMULPS     Y1, Y2, Y2
@@ -15506,8 +15582,16 @@ summed898:
 	MOVQ         shift_base+168(FP), R9
 	VBROADCASTSD (R9)(CX*8), Y3
 	MOVQ         beta_base+120(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x04, R10
+	MOVQ         a_base+48(FP), R10
+	MOVQ         CX, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         b_base+72(FP), R11
+	MOVQ         CX, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         AX, R12
+	SUBQ         $0x04, R12
 	JL           rest905
 
 vectors904:
@@ -15518,15 +15602,19 @@ vectors904:
 	VFMADD213PD (R9), Y5, Y4
 	VMOVUPD     Y4, (SI)
 	PREFETCHT0  (BX)(DI*1)
+	PREFETCHT0  (R10)(DI*1)
+	PREFETCHT0  (R11)(DI*1)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
-	SUBQ        $0x04, R10
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x04, R12
 	JGE         vectors904
 
 rest905:
-	ADDQ        $0x04, R10
+	ADDQ        $0x04, R12
 	JZ          done906
 	VMASKMOVPD  (BX), Y0, Y4
 	VSUBPD      Y2, Y4, Y4
@@ -15550,8 +15638,18 @@ done906:
 	MOVQ         shift_base+168(FP), R9
 	VBROADCASTSD 8(R9)(CX*8), Y3
 	MOVQ         beta_base+120(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x04, R10
+	MOVQ         a_base+48(FP), R10
+	MOVQ         CX, R11
+	ADDQ         $+1, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         b_base+72(FP), R11
+	MOVQ         CX, R12
+	ADDQ         $+1, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         AX, R12
+	SUBQ         $0x04, R12
 	JL           rest908
 
 vectors907:
@@ -15562,15 +15660,19 @@ vectors907:
 	VFMADD213PD (R9), Y5, Y4
 	VMOVUPD     Y4, (SI)
 	PREFETCHT0  (BX)(DI*1)
+	PREFETCHT0  (R10)(DI*1)
+	PREFETCHT0  (R11)(DI*1)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
-	SUBQ        $0x04, R10
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x04, R12
 	JGE         vectors907
 
 rest908:
-	ADDQ        $0x04, R10
+	ADDQ        $0x04, R12
 	JZ          done909
 	VMASKMOVPD  (BX), Y0, Y4
 	VSUBPD      Y2, Y4, Y4
@@ -15845,8 +15947,16 @@ summed921:
 	MOVQ         shift_base+168(FP), R9
 	VBROADCASTSD (R9)(CX*8), Y3
 	MOVQ         beta_base+120(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x04, R10
+	MOVQ         a_base+48(FP), R10
+	MOVQ         CX, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         b_base+72(FP), R11
+	MOVQ         CX, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         AX, R12
+	SUBQ         $0x04, R12
 	JL           rest928
 
 vectors927:
@@ -15857,15 +15967,19 @@ vectors927:
 	VFMADD213PD (R9), Y5, Y4
 	VMOVUPD     Y4, (SI)
 	PREFETCHT0  (BX)(DI*1)
+	PREFETCHT0  (R10)(DI*1)
+	PREFETCHT0  (R11)(DI*1)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
-	SUBQ        $0x04, R10
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x04, R12
 	JGE         vectors927
 
 rest928:
-	ADDQ        $0x04, R10
+	ADDQ        $0x04, R12
 	JZ          done929
 	VMASKMOVPD  (BX), Y0, Y4
 	VSUBPD      Y2, Y4, Y4
@@ -16420,8 +16534,16 @@ summed968:
 	MOVQ         rstd_base+120(FP), R8
 	VBROADCASTSD (R8)(CX*8), Y1
 	MOVQ         gamma_base+96(FP), R8
-	MOVQ         AX, R9
-	SUBQ         $0x04, R9
+	MOVQ         a_base+48(FP), R9
+	MOVQ         CX, R10
+	IMULQ        DX, R10
+	ADDQ         R10, R9
+	MOVQ         b_base+72(FP), R10
+	MOVQ         CX, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
 	JL           rest975
 
 vectors974:
@@ -16430,14 +16552,18 @@ vectors974:
 	VMULPD     (R8), Y2, Y2
 	VMOVUPD    Y2, (SI)
 	PREFETCHT0 (BX)(DI*1)
+	PREFETCHT0 (R9)(DI*1)
+	PREFETCHT0 (R10)(DI*1)
 	ADDQ       $+32, BX
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
-	SUBQ       $0x04, R9
+	ADDQ       $+32, R9
+	ADDQ       $+32, R10
+	SUBQ       $0x04, R11
 	JGE        vectors974
 
 rest975:
-	ADDQ       $0x04, R9
+	ADDQ       $0x04, R11
 	JZ         done976
 	VMASKMOVPD (BX), Y0, Y2
 	VMULPD     Y1, Y2, Y2
@@ -16454,8 +16580,18 @@ done976:
 	MOVQ         rstd_base+120(FP), R8
 	VBROADCASTSD 8(R8)(CX*8), Y1
 	MOVQ         gamma_base+96(FP), R8
-	MOVQ         AX, R9
-	SUBQ         $0x04, R9
+	MOVQ         a_base+48(FP), R9
+	MOVQ         CX, R10
+	ADDQ         $+1, R10
+	IMULQ        DX, R10
+	ADDQ         R10, R9
+	MOVQ         b_base+72(FP), R10
+	MOVQ         CX, R11
+	ADDQ         $+1, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
 	JL           rest978
 
 vectors977:
@@ -16464,14 +16600,18 @@ vectors977:
 	VMULPD     (R8), Y2, Y2
 	VMOVUPD    Y2, (SI)
 	PREFETCHT0 (BX)(DI*1)
+	PREFETCHT0 (R9)(DI*1)
+	PREFETCHT0 (R10)(DI*1)
 	ADDQ       $+32, BX
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
-	SUBQ       $0x04, R9
+	ADDQ       $+32, R9
+	ADDQ       $+32, R10
+	SUBQ       $0x04, R11
 	JGE        vectors977
 
 rest978:
-	ADDQ       $0x04, R9
+	ADDQ       $0x04, R11
 	JZ         done979
 	VMASKMOVPD (BX), Y0, Y2
 	VMULPD     Y1, Y2, Y2
@@ -16612,8 +16752,16 @@ summed984:
 	MOVQ         rstd_base+120(FP), R8
 	VBROADCASTSD (R8)(CX*8), Y1
 	MOVQ         gamma_base+96(FP), R8
-	MOVQ         AX, R9
-	SUBQ         $0x04, R9
+	MOVQ         a_base+48(FP), R9
+	MOVQ         CX, R10
+	IMULQ        DX, R10
+	ADDQ         R10, R9
+	MOVQ         b_base+72(FP), R10
+	MOVQ         CX, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
 	JL           rest991
 
 vectors990:
@@ -16622,14 +16770,18 @@ vectors990:
 	VMULPD     (R8), Y2, Y2
 	VMOVUPD    Y2, (SI)
 	PREFETCHT0 (BX)(DI*1)
+	PREFETCHT0 (R9)(DI*1)
+	PREFETCHT0 (R10)(DI*1)
 	ADDQ       $+32, BX
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
-	SUBQ       $0x04, R9
+	ADDQ       $+32, R9
+	ADDQ       $+32, R10
+	SUBQ       $0x04, R11
 	JGE        vectors990
 
 rest991:
-	ADDQ       $0x04, R9
+	ADDQ       $0x04, R11
 	JZ         done992
 	VMASKMOVPD (BX), Y0, Y2
 	VMULPD     Y1, Y2, Y2
@@ -26977,8 +27129,16 @@ summed1549:
 	MOVQ         shift_base+168(FP), R10
 	VBROADCASTSS (R10)(CX*4), Z2
 	MOVQ         beta_base+120(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x10, R11
+	MOVQ         a_base+48(FP), R11
+	MOVQ         CX, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         b_base+72(FP), R12
+	MOVQ         CX, R13
+	IMULQ        DX, R13
+	ADDQ         R13, R12
+	MOVQ         AX, R13
+	SUBQ         $0x10, R13
 	JL           rest1555
 
 vectors1554:
@@ -26989,15 +27149,19 @@ vectors1554:
 	VFMADD213PS (R10), Z4, Z3
 	VMOVUPS     Z3, (DI)
 	PREFETCHT0  (SI)(R8*1)
+	PREFETCHT0  (R11)(R8*1)
+	PREFETCHT0  (R12)(R8*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	SUBQ        $0x10, R11
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	SUBQ        $0x10, R13
 	JGE         vectors1554
 
 rest1555:
-	ADDQ        $0x10, R11
+	ADDQ        $0x10, R13
 	JZ          done1556
 	VMOVUPS.Z   (SI), K1, Z3
 	VSUBPS      Z1, Z3, Z3
@@ -27021,8 +27185,18 @@ done1556:
 	MOVQ         shift_base+168(FP), R10
 	VBROADCASTSS 4(R10)(CX*4), Z2
 	MOVQ         beta_base+120(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x10, R11
+	MOVQ         a_base+48(FP), R11
+	MOVQ         CX, R12
+	ADDQ         $+1, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         b_base+72(FP), R12
+	MOVQ         CX, R13
+	ADDQ         $+1, R13
+	IMULQ        DX, R13
+	ADDQ         R13, R12
+	MOVQ         AX, R13
+	SUBQ         $0x10, R13
 	JL           rest1558
 
 vectors1557:
@@ -27033,15 +27207,19 @@ vectors1557:
 	VFMADD213PS (R10), Z4, Z3
 	VMOVUPS     Z3, (DI)
 	PREFETCHT0  (SI)(R8*1)
+	PREFETCHT0  (R11)(R8*1)
+	PREFETCHT0  (R12)(R8*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	SUBQ        $0x10, R11
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	SUBQ        $0x10, R13
 	JGE         vectors1557
 
 rest1558:
-	ADDQ        $0x10, R11
+	ADDQ        $0x10, R13
 	JZ          done1559
 	VMOVUPS.Z   (SI), K1, Z3
 	VSUBPS      Z1, Z3, Z3
@@ -27065,8 +27243,18 @@ done1559:
 	MOVQ         shift_base+168(FP), R10
 	VBROADCASTSS 8(R10)(CX*4), Z2
 	MOVQ         beta_base+120(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x10, R11
+	MOVQ         a_base+48(FP), R11
+	MOVQ         CX, R12
+	ADDQ         $+2, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         b_base+72(FP), R12
+	MOVQ         CX, R13
+	ADDQ         $+2, R13
+	IMULQ        DX, R13
+	ADDQ         R13, R12
+	MOVQ         AX, R13
+	SUBQ         $0x10, R13
 	JL           rest1561
 
 vectors1560:
@@ -27077,15 +27265,19 @@ vectors1560:
 	VFMADD213PS (R10), Z4, Z3
 	VMOVUPS     Z3, (DI)
 	PREFETCHT0  (SI)(R8*1)
+	PREFETCHT0  (R11)(R8*1)
+	PREFETCHT0  (R12)(R8*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	SUBQ        $0x10, R11
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	SUBQ        $0x10, R13
 	JGE         vectors1560
 
 rest1561:
-	ADDQ        $0x10, R11
+	ADDQ        $0x10, R13
 	JZ          done1562
 	VMOVUPS.Z   (SI), K1, Z3
 	VSUBPS      Z1, Z3, Z3
@@ -27109,8 +27301,18 @@ done1562:
 	MOVQ         shift_base+168(FP), R10
 	VBROADCASTSS 12(R10)(CX*4), Z2
 	MOVQ         beta_base+120(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x10, R11
+	MOVQ         a_base+48(FP), R11
+	MOVQ         CX, R12
+	ADDQ         $+3, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         b_base+72(FP), R12
+	MOVQ         CX, R13
+	ADDQ         $+3, R13
+	IMULQ        DX, R13
+	ADDQ         R13, R12
+	MOVQ         AX, R13
+	SUBQ         $0x10, R13
 	JL           rest1564
 
 vectors1563:
@@ -27121,15 +27323,19 @@ vectors1563:
 	VFMADD213PS (R10), Z4, Z3
 	VMOVUPS     Z3, (DI)
 	PREFETCHT0  (SI)(R8*1)
+	PREFETCHT0  (R11)(R8*1)
+	PREFETCHT0  (R12)(R8*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	SUBQ        $0x10, R11
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	SUBQ        $0x10, R13
 	JGE         vectors1563
 
 rest1564:
-	ADDQ        $0x10, R11
+	ADDQ        $0x10, R13
 	JZ          done1565
 	VMOVUPS.Z   (SI), K1, Z3
 	VSUBPS      Z1, Z3, Z3
@@ -27366,8 +27572,16 @@ summed1576:
 	MOVQ         shift_base+168(FP), R9
 	VBROADCASTSS (R9)(CX*4), Z2
 	MOVQ         beta_base+120(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x10, R10
+	MOVQ         a_base+48(FP), R10
+	MOVQ         CX, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         b_base+72(FP), R11
+	MOVQ         CX, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
 	JL           rest1582
 
 vectors1581:
@@ -27378,15 +27592,19 @@ vectors1581:
 	VFMADD213PS (R9), Z4, Z3
 	VMOVUPS     Z3, (DI)
 	PREFETCHT0  (SI)(BX*1)
+	PREFETCHT0  (R10)(BX*1)
+	PREFETCHT0  (R11)(BX*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
-	SUBQ        $0x10, R10
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	SUBQ        $0x10, R12
 	JGE         vectors1581
 
 rest1582:
-	ADDQ        $0x10, R10
+	ADDQ        $0x10, R12
 	JZ          done1583
 	VMOVUPS.Z   (SI), K1, Z3
 	VSUBPS      Z1, Z3, Z3
@@ -27912,8 +28130,16 @@ summed1622:
 	MOVQ         rstd_base+120(FP), R9
 	VBROADCASTSS (R9)(CX*4), Z0
 	MOVQ         gamma_base+96(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x10, R10
+	MOVQ         a_base+48(FP), R10
+	MOVQ         CX, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         b_base+72(FP), R11
+	MOVQ         CX, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
 	JL           rest1628
 
 vectors1627:
@@ -27922,14 +28148,18 @@ vectors1627:
 	VMULPS     (R9), Z1, Z1
 	VMOVUPS    Z1, (DI)
 	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (R10)(R8*1)
+	PREFETCHT0 (R11)(R8*1)
 	ADDQ       $+64, SI
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
-	SUBQ       $0x10, R10
+	ADDQ       $+64, R10
+	ADDQ       $+64, R11
+	SUBQ       $0x10, R12
 	JGE        vectors1627
 
 rest1628:
-	ADDQ      $0x10, R10
+	ADDQ      $0x10, R12
 	JZ        done1629
 	VMOVUPS.Z (SI), K1, Z1
 	VMULPS    Z0, Z1, Z1
@@ -27946,8 +28176,18 @@ done1629:
 	MOVQ         rstd_base+120(FP), R9
 	VBROADCASTSS 4(R9)(CX*4), Z0
 	MOVQ         gamma_base+96(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x10, R10
+	MOVQ         a_base+48(FP), R10
+	MOVQ         CX, R11
+	ADDQ         $+1, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         b_base+72(FP), R11
+	MOVQ         CX, R12
+	ADDQ         $+1, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
 	JL           rest1631
 
 vectors1630:
@@ -27956,14 +28196,18 @@ vectors1630:
 	VMULPS     (R9), Z1, Z1
 	VMOVUPS    Z1, (DI)
 	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (R10)(R8*1)
+	PREFETCHT0 (R11)(R8*1)
 	ADDQ       $+64, SI
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
-	SUBQ       $0x10, R10
+	ADDQ       $+64, R10
+	ADDQ       $+64, R11
+	SUBQ       $0x10, R12
 	JGE        vectors1630
 
 rest1631:
-	ADDQ      $0x10, R10
+	ADDQ      $0x10, R12
 	JZ        done1632
 	VMOVUPS.Z (SI), K1, Z1
 	VMULPS    Z0, Z1, Z1
@@ -27980,8 +28224,18 @@ done1632:
 	MOVQ         rstd_base+120(FP), R9
 	VBROADCASTSS 8(R9)(CX*4), Z0
 	MOVQ         gamma_base+96(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x10, R10
+	MOVQ         a_base+48(FP), R10
+	MOVQ         CX, R11
+	ADDQ         $+2, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         b_base+72(FP), R11
+	MOVQ         CX, R12
+	ADDQ         $+2, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
 	JL           rest1634
 
 vectors1633:
@@ -27990,14 +28244,18 @@ vectors1633:
 	VMULPS     (R9), Z1, Z1
 	VMOVUPS    Z1, (DI)
 	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (R10)(R8*1)
+	PREFETCHT0 (R11)(R8*1)
 	ADDQ       $+64, SI
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
-	SUBQ       $0x10, R10
+	ADDQ       $+64, R10
+	ADDQ       $+64, R11
+	SUBQ       $0x10, R12
 	JGE        vectors1633
 
 rest1634:
-	ADDQ      $0x10, R10
+	ADDQ      $0x10, R12
 	JZ        done1635
 	VMOVUPS.Z (SI), K1, Z1
 	VMULPS    Z0, Z1, Z1
@@ -28014,8 +28272,18 @@ done1635:
 	MOVQ         rstd_base+120(FP), R9
 	VBROADCASTSS 12(R9)(CX*4), Z0
 	MOVQ         gamma_base+96(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x10, R10
+	MOVQ         a_base+48(FP), R10
+	MOVQ         CX, R11
+	ADDQ         $+3, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         b_base+72(FP), R11
+	MOVQ         CX, R12
+	ADDQ         $+3, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
 	JL           rest1637
 
 vectors1636:
@@ -28024,14 +28292,18 @@ vectors1636:
 	VMULPS     (R9), Z1, Z1
 	VMOVUPS    Z1, (DI)
 	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (R10)(R8*1)
+	PREFETCHT0 (R11)(R8*1)
 	ADDQ       $+64, SI
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
-	SUBQ       $0x10, R10
+	ADDQ       $+64, R10
+	ADDQ       $+64, R11
+	SUBQ       $0x10, R12
 	JGE        vectors1636
 
 rest1637:
-	ADDQ      $0x10, R10
+	ADDQ      $0x10, R12
 	JZ        done1638
 	VMOVUPS.Z (SI), K1, Z1
 	VMULPS    Z0, Z1, Z1
@@ -28147,8 +28419,16 @@ summed1643:
 	MOVQ         rstd_base+120(FP), R8
 	VBROADCASTSS (R8)(CX*4), Z0
 	MOVQ         gamma_base+96(FP), R8
-	MOVQ         AX, R9
-	SUBQ         $0x10, R9
+	MOVQ         a_base+48(FP), R9
+	MOVQ         CX, R10
+	IMULQ        DX, R10
+	ADDQ         R10, R9
+	MOVQ         b_base+72(FP), R10
+	MOVQ         CX, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
 	JL           rest1649
 
 vectors1648:
@@ -28157,14 +28437,18 @@ vectors1648:
 	VMULPS     (R8), Z1, Z1
 	VMOVUPS    Z1, (DI)
 	PREFETCHT0 (SI)(BX*1)
+	PREFETCHT0 (R9)(BX*1)
+	PREFETCHT0 (R10)(BX*1)
 	ADDQ       $+64, SI
 	ADDQ       $+64, DI
 	ADDQ       $+64, R8
-	SUBQ       $0x10, R9
+	ADDQ       $+64, R9
+	ADDQ       $+64, R10
+	SUBQ       $0x10, R11
 	JGE        vectors1648
 
 rest1649:
-	ADDQ      $0x10, R9
+	ADDQ      $0x10, R11
 	JZ        done1650
 	VMOVUPS.Z (SI), K1, Z1
 	VMULPS    Z0, Z1, Z1
@@ -37695,8 +37979,16 @@ summed2218:
 	MOVQ         shift_base+168(FP), R10
 	VBROADCASTSD (R10)(CX*8), Z2
 	MOVQ         beta_base+120(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
+	MOVQ         a_base+48(FP), R11
+	MOVQ         CX, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         b_base+72(FP), R12
+	MOVQ         CX, R13
+	IMULQ        DX, R13
+	ADDQ         R13, R12
+	MOVQ         AX, R13
+	SUBQ         $0x08, R13
 	JL           rest2224
 
 vectors2223:
@@ -37707,15 +37999,19 @@ vectors2223:
 	VFMADD213PD (R10), Z4, Z3
 	VMOVUPD     Z3, (DI)
 	PREFETCHT0  (SI)(R8*1)
+	PREFETCHT0  (R11)(R8*1)
+	PREFETCHT0  (R12)(R8*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	SUBQ        $0x08, R11
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	SUBQ        $0x08, R13
 	JGE         vectors2223
 
 rest2224:
-	ADDQ        $0x08, R11
+	ADDQ        $0x08, R13
 	JZ          done2225
 	VMOVUPD.Z   (SI), K1, Z3
 	VSUBPD      Z1, Z3, Z3
@@ -37739,8 +38035,18 @@ done2225:
 	MOVQ         shift_base+168(FP), R10
 	VBROADCASTSD 8(R10)(CX*8), Z2
 	MOVQ         beta_base+120(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
+	MOVQ         a_base+48(FP), R11
+	MOVQ         CX, R12
+	ADDQ         $+1, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         b_base+72(FP), R12
+	MOVQ         CX, R13
+	ADDQ         $+1, R13
+	IMULQ        DX, R13
+	ADDQ         R13, R12
+	MOVQ         AX, R13
+	SUBQ         $0x08, R13
 	JL           rest2227
 
 vectors2226:
@@ -37751,15 +38057,19 @@ vectors2226:
 	VFMADD213PD (R10), Z4, Z3
 	VMOVUPD     Z3, (DI)
 	PREFETCHT0  (SI)(R8*1)
+	PREFETCHT0  (R11)(R8*1)
+	PREFETCHT0  (R12)(R8*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	SUBQ        $0x08, R11
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	SUBQ        $0x08, R13
 	JGE         vectors2226
 
 rest2227:
-	ADDQ        $0x08, R11
+	ADDQ        $0x08, R13
 	JZ          done2228
 	VMOVUPD.Z   (SI), K1, Z3
 	VSUBPD      Z1, Z3, Z3
@@ -37783,8 +38093,18 @@ done2228:
 	MOVQ         shift_base+168(FP), R10
 	VBROADCASTSD 16(R10)(CX*8), Z2
 	MOVQ         beta_base+120(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
+	MOVQ         a_base+48(FP), R11
+	MOVQ         CX, R12
+	ADDQ         $+2, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         b_base+72(FP), R12
+	MOVQ         CX, R13
+	ADDQ         $+2, R13
+	IMULQ        DX, R13
+	ADDQ         R13, R12
+	MOVQ         AX, R13
+	SUBQ         $0x08, R13
 	JL           rest2230
 
 vectors2229:
@@ -37795,15 +38115,19 @@ vectors2229:
 	VFMADD213PD (R10), Z4, Z3
 	VMOVUPD     Z3, (DI)
 	PREFETCHT0  (SI)(R8*1)
+	PREFETCHT0  (R11)(R8*1)
+	PREFETCHT0  (R12)(R8*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	SUBQ        $0x08, R11
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	SUBQ        $0x08, R13
 	JGE         vectors2229
 
 rest2230:
-	ADDQ        $0x08, R11
+	ADDQ        $0x08, R13
 	JZ          done2231
 	VMOVUPD.Z   (SI), K1, Z3
 	VSUBPD      Z1, Z3, Z3
@@ -37827,8 +38151,18 @@ done2231:
 	MOVQ         shift_base+168(FP), R10
 	VBROADCASTSD 24(R10)(CX*8), Z2
 	MOVQ         beta_base+120(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
+	MOVQ         a_base+48(FP), R11
+	MOVQ         CX, R12
+	ADDQ         $+3, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         b_base+72(FP), R12
+	MOVQ         CX, R13
+	ADDQ         $+3, R13
+	IMULQ        DX, R13
+	ADDQ         R13, R12
+	MOVQ         AX, R13
+	SUBQ         $0x08, R13
 	JL           rest2233
 
 vectors2232:
@@ -37839,15 +38173,19 @@ vectors2232:
 	VFMADD213PD (R10), Z4, Z3
 	VMOVUPD     Z3, (DI)
 	PREFETCHT0  (SI)(R8*1)
+	PREFETCHT0  (R11)(R8*1)
+	PREFETCHT0  (R12)(R8*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	SUBQ        $0x08, R11
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	SUBQ        $0x08, R13
 	JGE         vectors2232
 
 rest2233:
-	ADDQ        $0x08, R11
+	ADDQ        $0x08, R13
 	JZ          done2234
 	VMOVUPD.Z   (SI), K1, Z3
 	VSUBPD      Z1, Z3, Z3
@@ -38066,8 +38404,16 @@ summed2245:
 	MOVQ         shift_base+168(FP), R9
 	VBROADCASTSD (R9)(CX*8), Z2
 	MOVQ         beta_base+120(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
+	MOVQ         a_base+48(FP), R10
+	MOVQ         CX, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         b_base+72(FP), R11
+	MOVQ         CX, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
 	JL           rest2251
 
 vectors2250:
@@ -38078,15 +38424,19 @@ vectors2250:
 	VFMADD213PD (R9), Z4, Z3
 	VMOVUPD     Z3, (DI)
 	PREFETCHT0  (SI)(BX*1)
+	PREFETCHT0  (R10)(BX*1)
+	PREFETCHT0  (R11)(BX*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
-	SUBQ        $0x08, R10
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	SUBQ        $0x08, R12
 	JGE         vectors2250
 
 rest2251:
-	ADDQ        $0x08, R10
+	ADDQ        $0x08, R12
 	JZ          done2252
 	VMOVUPD.Z   (SI), K1, Z3
 	VSUBPD      Z1, Z3, Z3
@@ -38593,8 +38943,16 @@ summed2291:
 	MOVQ         rstd_base+120(FP), R9
 	VBROADCASTSD (R9)(CX*8), Z0
 	MOVQ         gamma_base+96(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
+	MOVQ         a_base+48(FP), R10
+	MOVQ         CX, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         b_base+72(FP), R11
+	MOVQ         CX, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
 	JL           rest2297
 
 vectors2296:
@@ -38603,14 +38961,18 @@ vectors2296:
 	VMULPD     (R9), Z1, Z1
 	VMOVUPD    Z1, (DI)
 	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (R10)(R8*1)
+	PREFETCHT0 (R11)(R8*1)
 	ADDQ       $+64, SI
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
-	SUBQ       $0x08, R10
+	ADDQ       $+64, R10
+	ADDQ       $+64, R11
+	SUBQ       $0x08, R12
 	JGE        vectors2296
 
 rest2297:
-	ADDQ      $0x08, R10
+	ADDQ      $0x08, R12
 	JZ        done2298
 	VMOVUPD.Z (SI), K1, Z1
 	VMULPD    Z0, Z1, Z1
@@ -38627,8 +38989,18 @@ done2298:
 	MOVQ         rstd_base+120(FP), R9
 	VBROADCASTSD 8(R9)(CX*8), Z0
 	MOVQ         gamma_base+96(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
+	MOVQ         a_base+48(FP), R10
+	MOVQ         CX, R11
+	ADDQ         $+1, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         b_base+72(FP), R11
+	MOVQ         CX, R12
+	ADDQ         $+1, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
 	JL           rest2300
 
 vectors2299:
@@ -38637,14 +39009,18 @@ vectors2299:
 	VMULPD     (R9), Z1, Z1
 	VMOVUPD    Z1, (DI)
 	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (R10)(R8*1)
+	PREFETCHT0 (R11)(R8*1)
 	ADDQ       $+64, SI
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
-	SUBQ       $0x08, R10
+	ADDQ       $+64, R10
+	ADDQ       $+64, R11
+	SUBQ       $0x08, R12
 	JGE        vectors2299
 
 rest2300:
-	ADDQ      $0x08, R10
+	ADDQ      $0x08, R12
 	JZ        done2301
 	VMOVUPD.Z (SI), K1, Z1
 	VMULPD    Z0, Z1, Z1
@@ -38661,8 +39037,18 @@ done2301:
 	MOVQ         rstd_base+120(FP), R9
 	VBROADCASTSD 16(R9)(CX*8), Z0
 	MOVQ         gamma_base+96(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
+	MOVQ         a_base+48(FP), R10
+	MOVQ         CX, R11
+	ADDQ         $+2, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         b_base+72(FP), R11
+	MOVQ         CX, R12
+	ADDQ         $+2, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
 	JL           rest2303
 
 vectors2302:
@@ -38671,14 +39057,18 @@ vectors2302:
 	VMULPD     (R9), Z1, Z1
 	VMOVUPD    Z1, (DI)
 	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (R10)(R8*1)
+	PREFETCHT0 (R11)(R8*1)
 	ADDQ       $+64, SI
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
-	SUBQ       $0x08, R10
+	ADDQ       $+64, R10
+	ADDQ       $+64, R11
+	SUBQ       $0x08, R12
 	JGE        vectors2302
 
 rest2303:
-	ADDQ      $0x08, R10
+	ADDQ      $0x08, R12
 	JZ        done2304
 	VMOVUPD.Z (SI), K1, Z1
 	VMULPD    Z0, Z1, Z1
@@ -38695,8 +39085,18 @@ done2304:
 	MOVQ         rstd_base+120(FP), R9
 	VBROADCASTSD 24(R9)(CX*8), Z0
 	MOVQ         gamma_base+96(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
+	MOVQ         a_base+48(FP), R10
+	MOVQ         CX, R11
+	ADDQ         $+3, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         b_base+72(FP), R11
+	MOVQ         CX, R12
+	ADDQ         $+3, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
 	JL           rest2306
 
 vectors2305:
@@ -38705,14 +39105,18 @@ vectors2305:
 	VMULPD     (R9), Z1, Z1
 	VMOVUPD    Z1, (DI)
 	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (R10)(R8*1)
+	PREFETCHT0 (R11)(R8*1)
 	ADDQ       $+64, SI
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
-	SUBQ       $0x08, R10
+	ADDQ       $+64, R10
+	ADDQ       $+64, R11
+	SUBQ       $0x08, R12
 	JGE        vectors2305
 
 rest2306:
-	ADDQ      $0x08, R10
+	ADDQ      $0x08, R12
 	JZ        done2307
 	VMOVUPD.Z (SI), K1, Z1
 	VMULPD    Z0, Z1, Z1
@@ -38823,8 +39227,16 @@ summed2312:
 	MOVQ         rstd_base+120(FP), R8
 	VBROADCASTSD (R8)(CX*8), Z0
 	MOVQ         gamma_base+96(FP), R8
-	MOVQ         AX, R9
-	SUBQ         $0x08, R9
+	MOVQ         a_base+48(FP), R9
+	MOVQ         CX, R10
+	IMULQ        DX, R10
+	ADDQ         R10, R9
+	MOVQ         b_base+72(FP), R10
+	MOVQ         CX, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
 	JL           rest2318
 
 vectors2317:
@@ -38833,14 +39245,18 @@ vectors2317:
 	VMULPD     (R8), Z1, Z1
 	VMOVUPD    Z1, (DI)
 	PREFETCHT0 (SI)(BX*1)
+	PREFETCHT0 (R9)(BX*1)
+	PREFETCHT0 (R10)(BX*1)
 	ADDQ       $+64, SI
 	ADDQ       $+64, DI
 	ADDQ       $+64, R8
-	SUBQ       $0x08, R9
+	ADDQ       $+64, R9
+	ADDQ       $+64, R10
+	SUBQ       $0x08, R11
 	JGE        vectors2317
 
 rest2318:
-	ADDQ      $0x08, R9
+	ADDQ      $0x08, R11
 	JZ        done2319
 	VMOVUPD.Z (SI), K1, Z1
 	VMULPD    Z0, Z1, Z1

@@ -178,6 +178,18 @@ func (o operands) load(r int, t *tail) reg.VecVirtual {
 	return v
 }
 
+// askOperands returns the work of prefetching a sum's operands at a distance in bytes after the group's row r. In a
+// kernel without a sum there are none.
+func (n rowNorm) askOperands(distance reg.Register, r int) work {
+	if !n.with {
+		return n.nothing(0)
+	}
+	a, b := n.rowAt("a", r), n.rowAt("b", r)
+	w := ask(distance, a, b)
+	w.pointers = []reg.Register{a, b}
+	return w
+}
+
 // prefetch prefetches the operands some rows ahead of the first row, and in a second pass over the columns of the
 // second.
 func (o operands) prefetch() {
@@ -197,7 +209,7 @@ func (n rowNorm) forward() {
 				n.statistics(x, rows, nil, n.nothing)
 				next := n.rowsAhead(rows)
 				for r := range rows {
-					n.sweep(n.cols, n.tail, n.normalize(y, x, r, false), ask(next, x))
+					n.sweep(n.cols, n.tail, n.normalize(y, x, r, false), ask(next, x), n.askOperands(next, r))
 					n.nextRow(n.cols, x, y)
 				}
 			})
