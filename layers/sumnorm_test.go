@@ -3,11 +3,14 @@ package layers
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"gorgonorm/internal/op"
 )
 
 // addNorm is AddNorm or its parts.
@@ -107,6 +110,35 @@ func runAddNorm(t *testing.T, norm normSpec, opts []Option, dt tensor.Dtype, mac
 		require.NoError(t, G.Let(x, tensor.New(tensor.WithShape(shape...), tensor.WithBacking(as(dt, normals(rng, n, 0, 1))))))
 	}
 	return results
+}
+
+// TestAddNormOnAClone: a Clone has other nodes and the same operations.
+func TestAddNormOnAClone(t *testing.T) {
+	t.Parallel()
+	var want []float64
+	for _, clone := range []bool{false, true} {
+		g := G.NewGraph()
+		l, err := NewLayerNorm(g, 3, f64)
+		require.NoError(t, err)
+		sum, y, err := AddNorm(l, input(g, "x", tensor.Float64, ramp(1, 6), 2, 3), input(g, "branch", tensor.Float64, ramp(4, 6), 2, 3))
+		require.NoError(t, err)
+		cost := G.Must(G.Sum(G.Must(G.HadamardProd(G.Must(G.Square(sum)), y)), 0, 1))
+		at := slices.Index(g.AllNodes(), cost)
+		if clone {
+			g = g.Clone().(*G.ExprGraph)
+			cost = g.AllNodes()[at]
+		}
+		grads, err := G.Grad(cost, op.Input(g, "x"), op.Input(g, "LayerNorm.weight"))
+		require.NoError(t, err)
+		vm := G.NewTapeMachine(g)
+		defer vm.Close()
+		require.NoError(t, vm.RunAll())
+		got := append(float64s(grads[0].Value()), float64s(grads[1].Value())...)
+		if want == nil {
+			want = got
+		}
+		require.Equal(t, want, got)
+	}
 }
 
 // TestAddNormGradients compares with finite differences.

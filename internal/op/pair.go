@@ -57,15 +57,12 @@ func applyPair[T Float](label string, k Pair[T], inputs []*G.Node) (sum, out *G.
 		return nil, nil, err
 	}
 	on := G.Nodes{token}
-	for i, role := range []string{"sum", "output"} {
-		o := &output[T]{newBase(label, role, shape, tensorType(dtype[T](), shape), on), p, i}
-		if p.nodes[i], err = apply(o, on); err != nil {
-			return nil, nil, err
-		}
-		// So the sum is no root of the graph, of which a LispMachine takes only one.
-		on = append(on, p.nodes[i])
+	if sum, err = p.output(0, "sum", on); err != nil {
+		return nil, nil, err
 	}
-	return p.nodes[0], p.nodes[1], nil
+	// The output depends on the sum, so that the sum is no root of the graph, of which a LispMachine takes only one.
+	out, err = p.output(1, "output", append(on, sum))
+	return sum, out, err
 }
 
 // pair computes a kernel's outputs. Its own value is a token that stands for them.
@@ -76,10 +73,27 @@ type pair[T Float] struct {
 	owned   owned
 	outputs [2]value[T]
 	token   value[T]
-	nodes   [2]*G.Node // of the outputs
 
 	auto  *gradients[T] // the gradients for a LispMachine, created on first use
 	given [2]G.Value    // the outputs' gradients in a LispMachine's run
+}
+
+// output adds the node of an output.
+func (p *pair[T]) output(index int, role string, on G.Nodes) (*G.Node, error) {
+	shape := p.outputs[index].shape
+	return apply(&output[T]{newBase(p.label, role, shape, tensorType(dtype[T](), shape), on), p, index}, on)
+}
+
+// outputsOn returns the nodes of the outputs on the graph of the pair's node, which may be a Clone.
+func (p *pair[T]) outputsOn(n *G.Node) G.Nodes {
+	var found [2]*G.Node
+	for above := n.Graph().To(n.ID()); above.Next(); {
+		node := above.Node().(*G.Node)
+		if o, ok := node.Op().(*output[T]); ok && o.of == p {
+			found[o.index] = node
+		}
+	}
+	return slices.DeleteFunc(found[:], func(n *G.Node) bool { return n == nil })
 }
 
 // Do runs the kernel on the inputs' values.
@@ -112,8 +126,8 @@ func (p *pair[T]) SymDiff(inputs G.Nodes, output, grad *G.Node) (_ G.Nodes, err 
 	if err := p.tokens(grad, &given); err != nil {
 		return nil, err
 	}
-	// Gorgonia overwrites the outputs after their last use.
-	b := p.newBackward(inputs, given, output, grad, p.nodes[0], p.nodes[1])
+	// Gorgonia overwrites the outputs after their last use. The kernel needs the sum, and a reader both.
+	b := p.newBackward(inputs, given, append(G.Nodes{output, grad}, p.outputsOn(output)...)...)
 	grads, err := b.apply()
 	if err != nil {
 		return nil, err
