@@ -208,3 +208,23 @@ func TestAddNormHasNoSecondDerivative(t *testing.T) {
 	_, err = G.Grad(G.Must(G.Sum(G.Must(G.Square(grads[0])))), x)
 	require.ErrorContains(t, err, "has no second derivative")
 }
+
+// TestAddNormOfNoRows expects gradients of 0 for an empty batch.
+func TestAddNormOfNoRows(t *testing.T) {
+	t.Parallel()
+	for _, machine := range machines {
+		for _, shape := range [][]int{{0, 3}, {2, 0, 3}} {
+			g := G.NewGraph()
+			l, err := NewLayerNorm(g, 3, f64)
+			require.NoError(t, err)
+			x, branch := input(g, "x", tensor.Float64, []float64{}, shape...), input(g, "b", tensor.Float64, []float64{}, shape...)
+			sum, y, err := AddNorm(l, x, branch)
+			require.NoError(t, err)
+			cost := G.Must(G.Add(dot(t, sum, nil), dot(t, y, nil)))
+			vm := newMachine(t, machine, cost, append(G.Nodes{x, branch}, l.Learnables()...))
+			defer vm.Close()
+			require.NoError(t, vm.RunAll(), "%s, %v", machine, shape)
+			require.Equal(t, []float64{0, 0, 0}, takeGrads(t, l.Learnables()[:1])[0])
+		}
+	}
+}
