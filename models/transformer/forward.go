@@ -65,7 +65,7 @@ func (m *Model) stream(f *forward, ids, positions *G.Node) {
 
 // head computes the logits from the residual stream.
 func (m *Model) head(f *forward) {
-	x := (*G.Node)(nil)
+	var x *G.Node
 	if len(m.finalNorm) > 0 {
 		x = f.norm(m.finalNorm[0])
 	} else {

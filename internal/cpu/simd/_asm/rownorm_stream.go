@@ -28,7 +28,7 @@ func (n rowNorm) stream(y, x reg.GPVirtual) {
 	next()
 	Label(loop)
 	unless(n.row, n.rows(), group, last)
-	if n.with { // reading prefetches the operands, and x is in the cache
+	if n.with { // the operands are prefetched where they are loaded, and x is in the cache
 		n.statistics(x, group, ahead, func(pass int) work { return n.normalize(y, before, pass-group, true) })
 	} else {
 		asked := GP64()
