@@ -18,6 +18,7 @@ require (
 
 require (
 	github.com/creack/pty v1.1.24
+	github.com/gofrs/flock v0.13.0
 	github.com/vbauerster/mpb/v8 v8.16.2
 	golang.org/x/sys v0.49.0
 	google.golang.org/protobuf v1.36.10

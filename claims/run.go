@@ -106,6 +106,7 @@ func Run(ctx context.Context, o Options, onProgress func(Progress)) (r Results, 
 	if err := os.MkdirAll(filepath.Join(o.Out, "measured"), 0o777); err != nil {
 		return r, fmt.Errorf("claims: %w", err)
 	}
+	runlog.RemoveStale(o.Out)
 	if err := measureAll(ctx, o, r.Settings, selected, onProgress); err != nil {
 		return r, err
 	}

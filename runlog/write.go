@@ -8,7 +8,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
+	"runtime"
+	"strings"
+	"syscall"
 )
 
 // The files of a run's directory.
@@ -26,16 +28,17 @@ const (
 // the directory. It replaces an existing dir, unless dir holds a finished run of the same
 // config, which another process may have written in the meantime.
 func Write(dir string, r Run, weights func(io.Writer) error, checkModel ModelCheck) error {
-	parent, name := filepath.Split(filepath.Clean(dir))
-	if err := os.MkdirAll(filepath.Clean(parent), 0o777); err != nil {
+	dir = filepath.Clean(dir)
+	parent := filepath.Dir(dir)
+	if err := os.MkdirAll(parent, 0o777); err != nil {
 		return err
 	}
-	removeStale(parent, name)
-	temp, err := os.MkdirTemp(parent, hidden(name)+"*")
+	t, err := newTemporary(dir, os.MkdirTemp)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(temp)
+	defer t.remove()
+	temp := t.path
 	for _, f := range []struct {
 		name  string
 		write func(io.Writer) error
@@ -57,14 +60,17 @@ func Write(dir string, r Run, weights func(io.Writer) error, checkModel ModelChe
 	if _, err := Read(temp, checkModel); err != nil {
 		return fmt.Errorf("%w (in the files to be written to %s)", err, dir)
 	}
-	return replace(temp, dir, r.Config, checkModel)
+	if err := replace(temp, dir, r.Config, checkModel); err != nil {
+		return err
+	}
+	return syncDir(parent)
 }
 
 // replace renames temp to dir, unless dir holds the same run, finished. It first renames
 // an existing dir, so that no other process finds it half removed.
 func replace(temp, dir string, c Config, checkModel ModelCheck) error {
 	const tries = 10 // another process may put a run there in between
-	aside := temp + ".old"
+	aside := strings.TrimSuffix(temp, mark) + ".old" + mark
 	defer os.RemoveAll(aside)
 	var err error
 	for range tries {
@@ -84,37 +90,31 @@ func replace(temp, dir string, c Config, checkModel ModelCheck) error {
 	return err
 }
 
-// hidden returns the prefix of the names of a run's temporary directories.
-func hidden(name string) string { return "." + name + "." }
-
-// stale is the age at which a temporary directory must belong to a process that was killed,
-// because writing takes a fraction of a second.
-const stale = time.Hour
-
-// removeStale removes old temporary directories of a run.
-func removeStale(parent, name string) {
-	temporary, _ := filepath.Glob(filepath.Join(parent, hidden(name)+"*"))
-	for _, dir := range temporary {
-		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > stale {
-			os.RemoveAll(dir)
-		}
-	}
-}
-
 // WriteFile writes a file with the output of write. It writes to a temporary name, syncs,
-// and renames, so that a reader never sees a part of the file.
+// renames, and syncs the directory, so that a reader never sees a part of the file, not even
+// after a loss of power.
 func WriteFile(path string, write func(io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	t, err := newTemporary(path, createFile)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-			err = fmt.Errorf("writing %s: %w", path, err)
-		}
-	}()
+	defer t.remove()
+	if err := writeSynced(t.path, write); err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	if err := os.Rename(t.path, path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// writeSynced writes an existing file.
+func writeSynced(path string, write func(io.Writer) error) (err error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
 	w := bufio.NewWriter(f)
 	if err := write(w); err != nil {
 		return err
@@ -125,11 +125,22 @@ func WriteFile(path string, write func(io.Writer) error) (err error) {
 	if err := f.Chmod(0o644); err != nil {
 		return err
 	}
-	if err := f.Sync(); err != nil {
+	return f.Sync()
+}
+
+// syncDir writes a directory's entries to the disk. It does nothing where directories cannot be
+// synced: on Windows, and on some network file systems.
+func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
 		return err
 	}
-	if err := f.Close(); err != nil {
+	defer d.Close()
+	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}
-	return os.Rename(f.Name(), path)
+	return nil
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -186,24 +185,56 @@ func TestReadCallsTheModel(t *testing.T) {
 	require.Equal(t, []Broken{{r.Config.ID(), `model.safetensors has the weights ""`}}, records.Broken)
 }
 
-// TestKilledProcessesLeaveNoRuns also checks that old temporary directories are removed.
-func TestKilledProcessesLeaveNoRuns(t *testing.T) {
+// TestKilledProcessesLeaveNothing but temporaries without a lock, which are removed.
+func TestKilledProcessesLeaveNothing(t *testing.T) {
+	t.Parallel()
 	all, r := t.TempDir(), finished()
 	id := r.Config.ID()
-	old, fresh := filepath.Join(all, "."+id+".1"), filepath.Join(all, "."+id+".2")
-	for _, dir := range []string{old, fresh} {
+	half := func(name string) string {
+		t.Helper()
+		dir := filepath.Join(all, name)
 		require.NoError(t, os.Mkdir(dir, 0o777))
 		require.NoError(t, os.WriteFile(filepath.Join(dir, configFile), []byte("{"), 0o666))
+		return dir
 	}
-	long := time.Now().Add(-2 * stale)
-	require.NoError(t, os.Chtimes(old, long, long))
+	killed, aside := half("."+id+".1"+mark), half("."+id+".1.old"+mark)
+	others, own := half("."+id+".1"), half(".a-run.1"+mark)
+	held, err := newTemporary(filepath.Join(all, id), os.MkdirTemp)
+	require.NoError(t, err)
+	require.NoDirExists(t, killed, "by the next that writes the same")
+	require.NoDirExists(t, aside)
+	require.DirExists(t, own)
+
 	records, err := ReadAll(all, model)
 	require.NoError(t, err)
 	require.Empty(t, records.Runs)
 	require.Empty(t, records.Broken)
 	require.NoError(t, Write(filepath.Join(all, id), r, weights, model))
-	require.NoDirExists(t, old)
-	require.DirExists(t, fresh, "another process may be writing there")
+	RemoveStale(all)
+	require.NoDirExists(t, own)
+	require.DirExists(t, others, "of another program")
+	require.DirExists(t, held.path, "another process is writing there")
+	held.remove()
+	require.NoDirExists(t, held.path)
+	RemoveStale(filepath.Join(all, "missing"))
+}
+
+// TestNamesAreNotPatterns writes and reads in a directory whose name a shell would expand.
+func TestNamesAreNotPatterns(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"[a-z]", "a[", "*", `\`, "{a,b}", "?", "~", "-", "a\nb"} {
+		r, all := finished(), filepath.Join(t.TempDir(), name)
+		dir := filepath.Join(all, r.Config.ID())
+		require.NoError(t, os.MkdirAll(filepath.Join(all, "."+r.Config.ID()+".1"+mark), 0o777))
+		require.NoError(t, Write(dir, r, weights, model), name)
+		require.NoError(t, WriteFile(filepath.Join(all, name), indented(1)), name)
+		records, err := ReadAll(all, model)
+		require.NoError(t, err)
+		require.Len(t, records.Runs, 1)
+		left, err := os.ReadDir(all)
+		require.NoError(t, err)
+		require.Len(t, left, 2, name)
+	}
 }
 
 // TestACopyOfARunCountsOnce has copies whose names sort before and after the run's.

@@ -83,6 +83,7 @@ func parse(args []string, help io.Writer) (o options, err error) {
 
 // print prints the measures of the chosen runs, or writes their event files.
 func (o options) print(stdout, stderr io.Writer) error {
+	runlog.RemoveStale(o.out)
 	records, err := train.ReadRuns(o.out)
 	if err != nil {
 		return err

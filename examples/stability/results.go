@@ -19,6 +19,7 @@ var errNoRuns = errors.New("there are no runs")
 // summarize reads the runs from their files and reports on them, on the page and as a table or as
 // JSON. It lists runs that cannot be used, with the reasons.
 func (o options) summarize() error {
+	runlog.RemoveStale(o.Out)
 	records, err := train.ReadRuns(o.Out)
 	if err != nil {
 		return err
