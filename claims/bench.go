@@ -71,7 +71,8 @@ func (t trained) weights() string { return filepath.Join(t.dir, "model.safetenso
 // directory has are read, the others are made.
 func (b *Bench) train(ctx context.Context, grid string, text *train.Corpus, cs []runlog.Config) ([]trained, error) {
 	dir := filepath.Join(b.Dir, grid+pick(b, "-quick", ""))
-	l := &lab.Lab{Text: text, Dir: dir, Jobs: b.Jobs}
+	l := &lab.Lab{Text: text, Dir: dir, Jobs: b.Jobs, Checkpoints: new(train.Interval)}
+	runlog.RemoveStale(dir)
 	pending, _, err := l.Pending(cs)
 	if err != nil {
 		return nil, err

@@ -20,10 +20,14 @@ type Estimate struct {
 }
 
 // Estimate times a few steps of each kind of model among the runs, jobs at a time, and
-// computes the time of all runs from them. If jobs is 0, it first measures which is faster,
+// computes the time of all runs from them. A run that was stopped takes its remaining steps. If jobs is 0, it first measures which is faster,
 // one run at a time on all threads or one run per thread.
 func (l *Lab) Estimate(ctx context.Context, cs []runlog.Config, jobs int) (e Estimate, err error) {
 	defer cpu.SetThreads(0)
+	from, err := l.Resumable(cs)
+	if err != nil {
+		return e, err
+	}
 	e.Jobs = min(jobs, len(cs))
 	if jobs == 0 {
 		if e.Jobs, err = l.bestJobs(ctx, cs); err != nil {
@@ -39,7 +43,9 @@ func (l *Lab) Estimate(ctx context.Context, cs []runlog.Config, jobs int) (e Est
 				return e, err
 			}
 		}
-		times = append(times, timeOf(costs[k], c))
+		left := c
+		left.Steps -= from[c.ID()]
+		times = append(times, timeOf(costs[k], left))
 	}
 	e.Time = makespan(times, e.Jobs)
 	return e, nil

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"gorgonorm/models/transformer"
 	"gorgonorm/train"
@@ -22,6 +23,8 @@ type Options struct {
 	Out   string // directory of the runs
 	Jobs  int    // runs at a time; 0 for the faster number
 	Shard Shard
+
+	Checkpoints *train.Interval // between those of a run; nil for none
 
 	Domains []string // a text of several domains, instead of Data, as train.ReadDomains takes them
 
@@ -43,7 +46,8 @@ func DefineFlags(f *flag.FlagSet) *Options {
 			TextShares: []float64{0},
 			LRs:        []float64{3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1},
 		},
-		flags: f,
+		Checkpoints: &train.Interval{Time: train.DefaultInterval},
+		flags:       f,
 	}
 	c := &o.Grid.Base
 	list(f, &o.Grid.Norms, "norms", "`norms` to compare, of "+and(transformer.NormNames()), parseText, verbatim)
@@ -100,6 +104,13 @@ func DefineFlags(f *flag.FlagSet) *Options {
 	f.BoolVar(&c.StopOnDivergence, "stop-on-divergence", false,
 		"end a run early, at the first loss or gradient that is not finite, or when two validations in a row after "+
 			"warm-up are no better than its start (with -init: than guessing)")
+	f.Func("checkpoint-every",
+		"`distance` between two checkpoints of a run, which it goes on from if it is stopped or killed: a time of "+
+			"training such as 30s, or a number of steps such as 500; 0 for none (default 30s)",
+		func(s string) (err error) {
+			o.Checkpoints, err = parseInterval(s)
+			return err
+		})
 	f.IntVar(&o.Jobs, "jobs", 0,
 		"`runs` at a time; 0 measures which is faster, one run on all threads or one run per thread")
 	f.Var(&o.Shard, "shard",
@@ -180,6 +191,20 @@ func parseOrder(s string) (string, error) {
 		return "", nil
 	}
 	return s, nil
+}
+
+// parseInterval returns a number of steps or a time, nil for 0.
+func parseInterval(s string) (*train.Interval, error) {
+	if n, err := strconv.Atoi(s); err == nil && n >= 0 {
+		if n == 0 {
+			return nil, nil
+		}
+		return &train.Interval{Steps: n}, nil
+	}
+	if d, err := time.ParseDuration(s); err == nil && d > 0 {
+		return &train.Interval{Time: d}, nil
+	}
+	return nil, errors.New("want a number of steps, a time such as 30s, or 0 for no checkpoints")
 }
 
 const randomOrder = "random"

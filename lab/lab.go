@@ -5,6 +5,9 @@ package lab
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -21,10 +24,15 @@ type Lab struct {
 	Dir  string
 	Jobs int // runs at a time
 
-	// Run calls OnStep, if not nil, after each step, and OnDone after a run is written.
-	// The calls do not overlap.
+	// Checkpoints is the distance between two checkpoints of a run; nil for none. They are in a
+	// folder of Dir until the run is written, so that a run that is stopped goes on from there.
+	Checkpoints *train.Interval
+
+	// Run calls OnStep, if not nil, after each step, OnDone after a run is written, and OnNote
+	// with what a user should know of checkpoints. The calls do not overlap.
 	OnStep func(runlog.Config, runlog.Step)
 	OnDone func(runlog.Run)
+	OnNote func(string)
 }
 
 // Pending returns the runs that are not finished, and describes those of them whose folders
@@ -35,6 +43,40 @@ func (l *Lab) Pending(cs []runlog.Config) (pending []runlog.Config, redone []run
 }
 
 func (l *Lab) path(c runlog.Config) string { return filepath.Join(l.Dir, c.ID()) }
+
+// checkpoints is the folder of checkpoints in a lab's directory. It has a folder for each run.
+const checkpoints = "checkpoints"
+
+// saved returns the folder of a run's checkpoints.
+func (l *Lab) saved(c runlog.Config) string { return filepath.Join(l.Dir, checkpoints, c.ID()) }
+
+// removeSaved removes the checkpoints of runs that are finished, and the folder if no others are left.
+func (l *Lab) removeSaved(cs ...runlog.Config) (err error) {
+	for _, c := range cs {
+		err = errors.Join(err, os.RemoveAll(l.saved(c)))
+	}
+	_ = os.Remove(filepath.Join(l.Dir, checkpoints)) // fails while others are left
+	return err
+}
+
+// Resumable returns the steps from which runs go on that were stopped, by their IDs. It returns an
+// error if there are checkpoints of another grid.
+func (l *Lab) Resumable(cs []runlog.Config) (from map[string]int, err error) {
+	from = make(map[string]int)
+	if l.Checkpoints == nil {
+		return from, nil
+	}
+	for _, c := range cs {
+		step, err := train.Resumable(l.saved(c), c, l.Text)
+		if err != nil {
+			return nil, fmt.Errorf("%w (give another -out, or remove %s)", err, l.saved(c))
+		}
+		if step > 0 {
+			from[c.ID()] = step
+		}
+	}
+	return from, nil
+}
 
 // Run trains and writes the runs, Jobs at a time, except those that another process has
 // finished in the meantime. If ctx is cancelled, Run writes the current runs as interrupted
@@ -71,7 +113,7 @@ func (l *Lab) Run(ctx context.Context, cs []runlog.Config) error {
 		})
 	}
 	workers.Wait()
-	return first
+	return cmp.Or(first, l.removeSaved())
 }
 
 // divideThreads limits each of the jobs to its part of the threads.
@@ -96,15 +138,31 @@ func (l *Lab) trainAndWrite(ctx context.Context, c runlog.Config, mu *sync.Mutex
 	if r, err := train.Finished(l.path(c), c, l.Text); err == nil {
 		return r, nil
 	}
-	model, run, err := train.Train(ctx, c, l.Text, func(s runlog.Step) {
+	onStep := func(s runlog.Step) {
 		if l.OnStep != nil {
 			mu.Lock()
 			defer mu.Unlock()
 			l.OnStep(c, s)
 		}
-	})
+	}
+	var options []train.Option
+	if l.Checkpoints != nil {
+		options = append(options, train.WithCheckpoints(train.Checkpoints{
+			Dir: l.saved(c), Every: *l.Checkpoints, Log: func(s string) {
+				if l.OnNote != nil {
+					mu.Lock()
+					defer mu.Unlock()
+					l.OnNote(s)
+				}
+			},
+		}))
+	}
+	model, run, err := train.Train(ctx, c, l.Text, onStep, options...)
 	if err != nil || run.Summary.Steps == 0 {
 		return run, err
 	}
-	return run, train.WriteRun(l.path(c), run, model)
+	if err := train.WriteRun(l.path(c), run, model); err != nil || run.Summary.Interrupted {
+		return run, err
+	}
+	return run, os.RemoveAll(l.saved(c))
 }

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -131,6 +132,85 @@ func TestAGridResumesWhereItStopped(t *testing.T) {
 	pending, _, err = lab.Pending(cs)
 	require.NoError(t, err)
 	require.Empty(t, pending)
+}
+
+// TestARunGoesOnInside stops a run, also as a process does that is killed and leaves no record.
+func TestARunGoesOnInside(t *testing.T) {
+	t.Parallel()
+	text := corpus(t, verse)
+	cs := grid(12).Configs()[:3]
+	whole := Lab{Text: text, Dir: t.TempDir(), Jobs: 1}
+	require.NoError(t, whole.Run(t.Context(), cs))
+
+	for _, killed := range []bool{false, true} {
+		lab := Lab{Text: text, Dir: t.TempDir(), Jobs: 1, Checkpoints: &train.Interval{Steps: 2}}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		steps := 0
+		lab.OnStep = func(c runlog.Config, s runlog.Step) {
+			if c.ID() == cs[1].ID() && s.Step == 7 {
+				cancel()
+			}
+		}
+		require.NoError(t, lab.Run(ctx, cs))
+		from, err := lab.Resumable(cs)
+		require.NoError(t, err)
+		require.Equal(t, map[string]int{cs[1].ID(): 7}, from)
+		if killed {
+			require.NoError(t, os.RemoveAll(lab.path(cs[1])))
+			require.NoError(t, os.Remove(filepath.Join(lab.saved(cs[1]), "step7.safetensors")))
+		}
+		var told []string
+		lab.OnNote = func(s string) { told = append(told, s) }
+		lab.OnStep = func(runlog.Config, runlog.Step) { steps++ }
+		require.NoError(t, lab.Run(t.Context(), cs))
+		require.Equal(t, files(t, whole.Dir), files(t, lab.Dir))
+		at := 7
+		if killed {
+			at = 6
+		}
+		require.Equal(t, []string{fmt.Sprintf("%s goes on from step %d of 12", cs[1].ID(), at)}, told)
+		require.Equal(t, 12-at+12, steps)
+		require.NoDirExists(t, filepath.Join(lab.Dir, checkpoints))
+	}
+}
+
+// TestCheckpointsOfFinishedRunsAreRemoved by the next command, if the process was killed before. So is
+// what it left half written.
+func TestCheckpointsOfFinishedRunsAreRemoved(t *testing.T) {
+	t.Parallel()
+	text := corpus(t, verse)
+	g := grid(4)
+	g.Norms, g.LRs, g.Seeds = g.Norms[:1], g.LRs[:1], 1
+	g.Placements, g.QKNorms = g.Placements[:1], g.QKNorms[:1]
+	require.Len(t, g.Configs(), 1)
+	c := g.Configs()[0]
+	lab := Lab{Text: text, Dir: t.TempDir(), Jobs: 1}
+	require.NoError(t, lab.Run(t.Context(), g.Configs()))
+	require.NoError(t, os.MkdirAll(lab.saved(c), 0o777))
+	require.NoError(t, os.WriteFile(filepath.Join(lab.saved(c), "step3.safetensors"), nil, 0o666))
+	left := filepath.Join(lab.Dir, "."+c.ID()+".1.gorgonorm-tmp")
+	require.NoError(t, os.Mkdir(left, 0o777))
+	p := Plan{options: &Options{Grid: g, Out: lab.Dir}, text: text}
+	require.NoError(t, p.Prepare())
+	require.Zero(t, p.Remaining())
+	require.NoDirExists(t, filepath.Join(lab.Dir, checkpoints))
+	require.NoDirExists(t, left)
+}
+
+// TestCheckpointsOfAnotherGridAreAnError before anything is trained.
+func TestCheckpointsOfAnotherGridAreAnError(t *testing.T) {
+	t.Parallel()
+	text := corpus(t, verse)
+	c := grid(4).Configs()[0]
+	lab := Lab{Text: text, Dir: t.TempDir(), Jobs: 1, Checkpoints: &train.Interval{Steps: 1}}
+	_, _, err := train.Train(t.Context(), c, text, nil,
+		train.WithCheckpoints(train.Checkpoints{Dir: lab.saved(c), Every: *lab.Checkpoints}))
+	require.NoError(t, err)
+	c.Steps = 5
+	_, err = lab.Resumable([]runlog.Config{c})
+	require.ErrorContains(t, err, "it belongs to another run: steps is 4, want 5 (give another -out, or remove "+
+		lab.saved(c)+")")
 }
 
 func TestAnotherGridIsAnError(t *testing.T) {

@@ -32,6 +32,7 @@ type Plan struct {
 	planned []runlog.Config  // of the shard
 	pending []runlog.Config  // planned runs that are not finished
 	redone  []runlog.Broken  // pending runs whose folders exist already
+	from    map[string]int   // steps from which pending runs go on, by their IDs
 	notes   []string         // on the initial weights
 }
 
@@ -98,8 +99,19 @@ func (p *Plan) Prepare() error {
 	if err := makeWritable(p.options.Out, p.planned); err != nil {
 		return err
 	}
+	runlog.RemoveStale(p.options.Out)
 	var err error
-	if p.pending, p.redone, err = p.lab().Pending(p.planned); err != nil || len(p.pending) > 0 {
+	l := p.lab()
+	if p.pending, p.redone, err = l.Pending(p.planned); err != nil {
+		return err
+	}
+	if p.from, err = l.Resumable(p.pending); err != nil {
+		return err
+	}
+	finished := slices.DeleteFunc(slices.Clone(p.planned), func(c runlog.Config) bool {
+		return slices.Contains(p.pending, c)
+	})
+	if err := l.removeSaved(finished...); err != nil || len(p.pending) > 0 {
 		return err
 	}
 	return p.record()
@@ -127,7 +139,9 @@ func provenance() runlog.Provenance {
 	}
 }
 
-func (p *Plan) lab() *Lab { return &Lab{Text: p.text, Dir: p.options.Out} }
+func (p *Plan) lab() *Lab {
+	return &Lab{Text: p.text, Dir: p.options.Out, Checkpoints: p.options.Checkpoints}
+}
 
 // Remaining returns the number of runs that are not finished.
 func (p *Plan) Remaining() int { return len(p.pending) }
@@ -145,6 +159,7 @@ func (p *Plan) Run(ctx context.Context, e Estimate, line Line) error {
 	}
 	l, shown := p.lab(), newProgress(line, p.pending)
 	l.Jobs, l.OnStep, l.OnDone = e.Jobs, shown.step, shown.done
+	l.OnNote = func(s string) { fmt.Fprintln(line, s) }
 	began := time.Now()
 	if err := l.Run(ctx, p.pending); err != nil {
 		return err
@@ -166,7 +181,9 @@ func (p *Plan) String() string {
 		lines = append(lines, "all runs are finished")
 	default:
 		for _, b := range p.redone {
-			lines = append(lines, fmt.Sprintf("%s is run again: %s", b.Name, b.Reason))
+			if p.from[b.Name] == 0 {
+				lines = append(lines, fmt.Sprintf("%s is run again: %s", b.Name, b.Reason))
+			}
 		}
 		lines = append(lines, p.notes...)
 	}

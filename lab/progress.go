@@ -57,6 +57,7 @@ func (p *progress) step(c runlog.Config, s runlog.Step) {
 	if r == nil {
 		r = &running{id: c.ID(), steps: p.perRun}
 		p.current = append(p.current, r)
+		p.steps -= float64(s.Step - 1) // taken before the run was stopped
 	}
 	r.step, r.loss = s.Step, s.Loss
 	r.losses.add(float64(s.Loss))

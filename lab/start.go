@@ -65,6 +65,13 @@ func (o *Options) startFrom(text *train.Corpus) (*train.Corpus, []string, error)
 		notes = append(notes, fmt.Sprintf("%s has %s; its weights also load with %d, but the model computes something else",
 			c.Weights, count(heads, "attention head"), base.Heads))
 	}
+	optimizer, err := train.HasOptimizer(c.Weights)
+	if err != nil {
+		return nil, nil, err
+	}
+	if optimizer {
+		notes = append(notes, fmt.Sprintf("%s is a checkpoint: AdamW starts with its moments", c.Weights))
+	}
 	*base, err = train.StartFrom(*base, c.Weights, except)
 	return text, notes, err
 }

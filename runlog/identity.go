@@ -57,8 +57,8 @@ func (c Config) base() Config {
 // sameGrid returns an error for the first setting that puts two configs in different grids.
 func sameGrid(got, want Config) error { return equal(got.base(), want.base()) }
 
-// sameRun returns an error for the first setting that makes the runs of two configs differ.
-func sameRun(got, want Config) error { return equal(got.anywhere(), want.anywhere()) }
+// SameRun returns an error for the first setting that makes the runs of two configs differ.
+func SameRun(got, want Config) error { return equal(got.anywhere(), want.anywhere()) }
 
 // equal returns an error for the first setting in which two configs differ.
 func equal(got, want Config) error {

@@ -13,7 +13,7 @@ func Finished(dir string, c Config, checkModel ModelCheck) (Run, error) {
 	if err != nil {
 		return r, err
 	}
-	if err := sameRun(r.Config, c); err != nil {
+	if err := SameRun(r.Config, c); err != nil {
 		return r, fmt.Errorf("%s: %s belongs to another run: %w", dir, configFile, err)
 	}
 	if r.Summary.Interrupted {

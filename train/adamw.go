@@ -136,8 +136,32 @@ func (a *AdamW) admit(params []parameter) error {
 	return nil
 }
 
-func (p *typed[T]) newMoments() any {
-	return &moments[T]{weight: p.values, m: make([]T, len(p.values)), v: make([]T, len(p.values))}
+func (p *typed[T]) newMoments() any { return newMoments(p.values) }
+
+func newMoments[T cpu.Float](weight []T) *moments[T] {
+	return &moments[T]{weight: weight, m: make([]T, len(weight)), v: make([]T, len(weight))}
+}
+
+// adopt replaces the moments of weights.
+func (a *AdamW) adopt(all []*moments[float32]) {
+	if a.moments == nil {
+		a.moments = make(map[memory]any)
+	}
+	for _, mo := range all {
+		a.moments[memoryOf(mo.weight)] = mo
+	}
+}
+
+// momentsOf returns the moments of a weight, which are new before its first step.
+func (a *AdamW) momentsOf(weight []float32) *moments[float32] {
+	at := memoryOf(weight)
+	if a.moments[at] == nil {
+		if a.moments == nil {
+			a.moments = make(map[memory]any)
+		}
+		a.moments[at] = newMoments(weight)
+	}
+	return a.moments[at].(*moments[float32])
 }
 
 func (p *typed[T]) update(a *AdamW) {

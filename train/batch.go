@@ -11,13 +11,15 @@ import (
 type batches struct {
 	text    []int32
 	context int
-	rng     *rand.Rand
-	ordered []int // places of the next sequences; nil for random ones
+	source  *rand.PCG
+	rng     *rand.Rand // of source
+	ordered []int      // places of the next sequences; nil for random ones
 }
 
 func newBatches(text []int32, context int, seed uint64) *batches {
 	const stream = 0x6261746368657321 // "batches!"
-	return &batches{text: text, context: context, rng: rand.New(rand.NewPCG(seed, stream))}
+	source := rand.NewPCG(seed, stream)
+	return &batches{text: text, context: context, source: source, rng: rand.New(source)}
 }
 
 // next fills ids with rows of context tokens, and targets with the token that follows

@@ -20,9 +20,9 @@ import (
 	"gorgonorm/models/transformer"
 )
 
-// hash is the SHA-256 of all that 50 steps of a tiny model under every norm leave: weights, running
+// wantBits is the SHA-256 of all that 50 steps of a tiny model under every norm leave: weights, running
 // statistics, losses, gradient norms and probes, in training and evaluation, with clipping and AdamW.
-const hash = "0ca94e0fa94f7a2a2f73a48853e0f24f5ece8b34bb6f400d4b104cf68b83da29"
+const wantBits = "0ca94e0fa94f7a2a2f73a48853e0f24f5ece8b34bb6f400d4b104cf68b83da29"
 
 // bitsOf trains the models.
 func bitsOf(t *testing.T) string {
@@ -64,7 +64,7 @@ func TestTheSameBitsEverywhere(t *testing.T) {
 				continue
 			}
 			runtime.GOMAXPROCS(threads)
-			assert.Equal(t, hash, bitsOf(t), "%s, %d threads", name, threads)
+			assert.Equal(t, wantBits, bitsOf(t), "%s, %d threads", name, threads)
 		}
 	}
 }

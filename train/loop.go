@@ -18,16 +18,23 @@ import (
 // step whose loss or gradient is not finite leaves the model and the optimizer unchanged.
 // Such a run has diverged, which is a result, not an error; it continues unless the config
 // has StopOnDivergence. If ctx is cancelled, Train returns the model and the record after
-// the current step.
-func Train(ctx context.Context, c Config, text *Corpus, onStep func(Step)) (*transformer.Model, Run, error) {
-	run := Run{Config: on(c, text)}
+// the current step. WithCheckpoints makes it possible to go on from there.
+func Train(
+	ctx context.Context, c Config, text *Corpus, onStep func(Step), options ...Option,
+) (*transformer.Model, Run, error) {
 	if err := Check(c, text); err != nil {
-		return nil, run, err
+		return nil, Run{Config: c}, err
 	}
+	run := Run{Config: on(c, text)}
 	l, err := newLoop(c, text)
 	if err == nil {
 		defer l.close()
-		err = l.run(ctx, &run, onStep)
+		for _, o := range options {
+			o(l)
+		}
+		if err = l.keeper.resume(l, &run); err == nil {
+			err = l.run(ctx, &run, onStep)
+		}
 	}
 	if err != nil {
 		return nil, run, fmt.Errorf("train: norm %s, step %d: %w", c.Norm, len(run.Steps)+1, err)
@@ -52,6 +59,7 @@ type loop struct {
 	prober   *prober
 	around   *landscape
 	buffers  *layers.Snapshot // BatchNorm's running statistics before the step
+	keeper   *keeper          // of checkpoints; nil for none
 	start    time.Time
 	training time.Duration // spent on steps and probes, without evaluation
 }
@@ -59,7 +67,7 @@ type loop struct {
 func newLoop(c Config, text *Corpus) (*loop, error) {
 	text = text.first(c.TextShare)
 	g := G.NewGraph()
-	model, _, err := start(g, c, text)
+	model, found, err := start(g, c, text)
 	if err != nil {
 		return nil, err
 	}
@@ -74,6 +82,9 @@ func newLoop(c Config, text *Corpus) (*loop, error) {
 		parts:   text.parts(),
 		noise:   transformer.NewNormNoise(c.NormNoise, c.Seed),
 		start:   time.Now(),
+	}
+	if err := l.solver.startFrom(c.Init, found.Loaded, model.Learnables()); err != nil {
+		return nil, err
 	}
 	l.batches.ordered = arranged(c, text)
 	if l.train, err = newPass(g, l.model.WithNoise(l.noise), c.Batch, c.Context); err != nil {
@@ -110,15 +121,19 @@ func (l *loop) close() {
 func (l *loop) run(ctx context.Context, run *Run, onStep func(Step)) (err error) {
 	s := &run.Summary
 	s.Norm, s.Parameters = l.Norm, l.model.Parameters()
-	if s.InitVal, err = l.evaluate(&l.eval); err != nil {
-		return err
+	if len(run.Steps) == 0 { // a checkpoint has it
+		if s.InitVal, err = l.evaluate(&l.eval); err != nil {
+			return err
+		}
 	}
 	untrained := run.Untrained()
 	for len(run.Steps) < l.Steps && !s.Stopped && !s.Interrupted {
 		if ctx.Err() != nil {
 			s.Interrupted = true
+			l.keeper.save(l, run, true)
 			break
 		}
+		l.keeper.save(l, run, false)
 		step, err := l.step(run)
 		if err != nil {
 			return err

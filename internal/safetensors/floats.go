@@ -113,6 +113,16 @@ func (f *File) Int64(name string) (int64, error) {
 	return int64(binary.LittleEndian.Uint64(b[:])), err
 }
 
+// Bytes reads a tensor of bytes.
+func (f *File) Bytes(name string) ([]byte, error) {
+	t, ok := f.Tensors[name]
+	if !ok || t.DType != format.U8 {
+		return nil, fmt.Errorf("there is no tensor %s of bytes", name)
+	}
+	b := make([]byte, t.size) // the file has them, as addTensors has checked
+	return b, t.read(b, 0)
+}
+
 // decoder returns the function that converts a type's bytes to numbers, or nil if T does not hold the
 // type.
 func decoder[T op.Float](d format.DType) func(x []T, b []byte) {

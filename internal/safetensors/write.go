@@ -22,7 +22,8 @@ func IsCount(name string) bool {
 	return name == countName || strings.HasSuffix(name, "."+countName)
 }
 
-// Write writes tensors of type float32, float64 and int64 by name. It writes counts as scalars.
+// Write writes tensors of type float32, float64, int64 and uint8 by name. It writes counts as scalars.
+// The data of the uint8 tensor whose name is the last in byte order ends the file.
 func Write(w io.Writer, tensors map[string]*tensor.Dense, metadata map[string]string) error {
 	views := make(map[string]View)
 	for name, d := range tensors {
@@ -30,7 +31,7 @@ func Write(w io.Writer, tensors map[string]*tensor.Dense, metadata map[string]st
 			return fmt.Errorf("%s has no value, its graph has been unbound", name)
 		}
 		if _, ok := dtypes[d.Dtype()]; !ok {
-			return fmt.Errorf("%s is of type %v, want float32, float64 or int64", name, d.Dtype())
+			return fmt.Errorf("%s is of type %v, want float32, float64, int64 or uint8", name, d.Dtype())
 		}
 		views[name] = ViewOf(name, d)
 	}
@@ -52,6 +53,7 @@ var dtypes = map[tensor.Dtype]format.DType{
 	tensor.Float32: format.F32,
 	tensor.Float64: format.F64,
 	tensor.Int64:   format.I64,
+	tensor.Uint8:   format.U8,
 }
 
 // DType returns the format's name for the element type.

@@ -45,9 +45,9 @@ func TestEveryTypeIsWritten(t *testing.T) {
 func TestWriteErrors(t *testing.T) {
 	t.Parallel()
 	for want, d := range map[string]*tensor.Dense{
-		"x has no value, its graph has been unbound":             nil,
-		"x is of type int, want float32, float64 or int64":       tensor.New(tensor.WithBacking([]int{1})),
-		"x is of type complex64, want float32, float64 or int64": tensor.New(tensor.WithBacking([]complex64{1})),
+		"x has no value, its graph has been unbound":                    nil,
+		"x is of type int, want float32, float64, int64 or uint8":       tensor.New(tensor.WithBacking([]int{1})),
+		"x is of type complex64, want float32, float64, int64 or uint8": tensor.New(tensor.WithBacking([]complex64{1})),
 	} {
 		require.EqualError(t, Write(io.Discard, map[string]*tensor.Dense{"x": d}, nil), want)
 	}

@@ -19,15 +19,24 @@ import (
 // without norms it is at their places.
 type NormNoise struct {
 	sigma  float64
-	rng    *rand.Rand
+	source *rand.PCG
+	rng    *rand.Rand // of source
 	places []affine
 }
 
 // NewNormNoise returns noise of the standard deviation σ, whose draws the seed determines. Noise of
 // 0 adds nothing to a model.
 func NewNormNoise(sigma float64, seed uint64) *NormNoise {
-	return &NormNoise{sigma: sigma, rng: rand.New(rand.NewPCG(seed, 0x6e6f697365))} // "noise"
+	source := rand.NewPCG(seed, 0x6e6f697365) // "noise"
+	return &NormNoise{sigma: sigma, source: source, rng: rand.New(source)}
 }
+
+// MarshalBinary returns the state of the random numbers, from which UnmarshalBinary goes on.
+func (n *NormNoise) MarshalBinary() ([]byte, error) { return n.source.MarshalBinary() }
+
+// UnmarshalBinary makes the next Draw that which followed the MarshalBinary of the state. It returns
+// an error for anything else.
+func (n *NormNoise) UnmarshalBinary(state []byte) error { return n.source.UnmarshalBinary(state) }
 
 // Draw replaces the noise in all graphs that have it. They must not run meanwhile.
 func (n *NormNoise) Draw() {

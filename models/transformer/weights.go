@@ -44,7 +44,8 @@ func unwrapped(name string) string {
 }
 
 // openWeights opens a file with nanoGPT's names, with or without PyTorch's wrappers, or with the
-// names of GPT-2 as published. It skips attention masks, which are not weights.
+// names of GPT-2 as published. It skips attention masks and the tensors of SaveWith, which are not
+// weights.
 func openWeights(path string) (*weights, error) {
 	f, err := safetensors.Open(path)
 	if err != nil {
@@ -53,6 +54,9 @@ func openWeights(path string) (*weights, error) {
 	w := &weights{File: f, path: path, notes: notesOf(f.Metadata), names: make(map[string]string)}
 	for _, name := range slices.Sorted(maps.Keys(f.Tensors)) {
 		known := unwrapped(name)
+		if strings.HasPrefix(name, ExtraPrefix) {
+			continue
+		}
 		if strings.HasSuffix(known, ".attn.bias") || strings.HasSuffix(known, ".attn.masked_bias") {
 			continue
 		}
