@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"gorgonorm/internal/text"
 	"gorgonorm/runlog"
 )
 
@@ -242,7 +243,7 @@ func measuredFile(dir string, c Claim, s Settings) string {
 // fs.ErrNotExist if there are none.
 func readMeasured(dir string, c Claim, s Settings) (e evidence, err error) {
 	path := measuredFile(dir, c, s)
-	data, err := os.ReadFile(path)
+	data, err := text.ReadFile(path, text.MaxJSON)
 	if err != nil {
 		return e, fmt.Errorf("claims: %w", err)
 	}

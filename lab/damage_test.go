@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -114,7 +115,7 @@ func TestADamagedRunIsRunAgain(t *testing.T) {
 		"summary null":  {filled(summaryFile, "null"), "summary.json: best_val is missing"},
 		"summary a list": {
 			filled(summaryFile, "[]"),
-			"summary.json: json: cannot unmarshal array into Go value of type runlog.Summary"},
+			"summary.json: json: cannot unmarshal array into Go value of type runlog.sealed"},
 		"summary cut":  {cut(summaryFile, 3), "summary.json: it is truncated"},
 		"summary gone": {removed(summaryFile), "open summary.json: no such file or directory"},
 		"summary with more": {
@@ -152,7 +153,7 @@ func TestADamagedRunIsRunAgain(t *testing.T) {
 		"config of a directory": {func(t *testing.T, dir string) {
 			removed(configFile)(t, dir)
 			require.NoError(t, os.Mkdir(filepath.Join(dir, configFile), 0o777))
-		}, "read config.json: is a directory"},
+		}, "config.json is a directory, want a regular file"},
 		"metrics gone":             {removed(metricsFile), "open metrics.jsonl: no such file or directory"},
 		"metrics empty":            {filled(metricsFile, ""), "metrics.jsonl has 0 steps, summary.json says 4"},
 		"metrics cut in a line":    {cut(metricsFile, 5), "metrics.jsonl, line 4: it is truncated"},
@@ -207,11 +208,49 @@ func TestADamagedRunIsRunAgain(t *testing.T) {
 		"probes of nothing": {
 			edited(probesFile, `"rms":`, `"Rms":`),
 			"probes.jsonl, line 1: residual.0.rms is missing"},
+		"probes of another value": {
+			edited(probesFile, `"rms":0.`, `"rms":1.`), "probes.jsonl is not the file that was written: it has "},
+		"metrics of another value": {
+			edited(metricsFile, `"grad_norm":`, `"grad_norm":1`), "metrics.jsonl is not the file that was written: it has "},
+		"summary of another measure": {
+			edited(summaryFile, `"max_grad_norm": `, `"max_grad_norm": 1`), "summary.json is not the file that was written: "},
+		"summary of another file": {
+			edited(summaryFile, `"metrics.jsonl": {`, `"../x": {`), `summary.json has an unknown file "../x"`},
+		"config of another path": {
+			edited(configFile, `"data": "`, `"data": "/x`), "config.json is not the file that was written: it has "},
+		"weights of another bit": {
+			func(t *testing.T, dir string) {
+				path := filepath.Join(dir, weightsFile)
+				b, err := os.ReadFile(path)
+				require.NoError(t, err)
+				b[len(b)/2] ^= 1
+				require.NoError(t, os.WriteFile(path, b, 0o666))
+			}, "model.safetensors is not the file that was written: it has "},
+		"weights as a pipe": {
+			func(t *testing.T, dir string) {
+				path := filepath.Join(dir, weightsFile)
+				require.NoError(t, os.Remove(path))
+				require.NoError(t, syscall.Mkfifo(path, 0o666))
+			}, "model.safetensors is a pipe, want a regular file"},
+		"metrics as a device": {
+			func(t *testing.T, dir string) {
+				path := filepath.Join(dir, metricsFile)
+				require.NoError(t, os.Remove(path))
+				require.NoError(t, os.Symlink("/dev/zero", path))
+			}, "metrics.jsonl is a device, want a regular file"},
+		"metrics without end": {
+			func(t *testing.T, dir string) {
+				require.NoError(t, os.Truncate(filepath.Join(dir, metricsFile), 3<<30))
+			}, "metrics.jsonl, line 5: it has more than 16777216 bytes"},
+		"speed without end": {
+			func(t *testing.T, dir string) {
+				require.NoError(t, os.Truncate(filepath.Join(dir, speedFile), 3<<30))
+			}, "speed.json has 3221225472 bytes, want at most 268435456"},
 		"speed gone":  {removed(speedFile), "open speed.json: no such file or directory"},
 		"speed of {}": {filled(speedFile, "{}"), "speed.json: seconds is missing"},
 		"weights gone": {
 			removed(weightsFile),
-			"transformer: stat model.safetensors: no such file or directory"},
+			"transformer: open model.safetensors: no such file or directory"},
 		"weights empty": {
 			filled(weightsFile, ""),
 			"transformer: model.safetensors is not a safetensors file: it has 0 bytes"},

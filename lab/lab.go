@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -33,6 +34,8 @@ type Lab struct {
 	OnStep func(runlog.Config, runlog.Step)
 	OnDone func(runlog.Run)
 	OnNote func(string)
+
+	dir fs.FileInfo // of Dir when Run began
 }
 
 // Pending returns the runs that are not finished, and describes those of them whose folders
@@ -83,6 +86,14 @@ func (l *Lab) Resumable(cs []runlog.Config) (from map[string]int, err error) {
 // and returns nil. If a run fails, Run ends the others in the same way and returns its
 // error.
 func (l *Lab) Run(ctx context.Context, cs []runlog.Config) error {
+	if err := os.MkdirAll(l.Dir, 0o777); err != nil {
+		return fmt.Errorf("lab: %w", err)
+	}
+	dir, err := os.Stat(l.Dir)
+	if err != nil {
+		return fmt.Errorf("lab: %w", err)
+	}
+	l.dir = dir
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	divideThreads(l.Jobs)
@@ -160,6 +171,9 @@ func (l *Lab) trainAndWrite(ctx context.Context, c runlog.Config, mu *sync.Mutex
 	model, run, err := train.Train(ctx, c, l.Text, onStep, options...)
 	if err != nil || run.Summary.Steps == 0 {
 		return run, err
+	}
+	if now, err := os.Stat(l.Dir); err != nil || !now.IsDir() || !os.SameFile(now, l.dir) {
+		return run, fmt.Errorf("lab: %s was removed while %s was trained", l.Dir, c.ID())
 	}
 	if err := train.WriteRun(l.path(c), run, model); err != nil || run.Summary.Interrupted {
 		return run, err

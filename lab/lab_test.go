@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -302,5 +303,26 @@ func TestTwoProcessesInOneDirectory(t *testing.T) {
 	require.Equal(t, cs[1:], pending, "a finished run is not replaced by an interrupted one")
 	for name, content := range want {
 		require.Equal(t, content, files(t, one.Dir)[name])
+	}
+}
+
+// TestARemovedDirectoryIsAnError: a run is not written where its grid is gone, or another is.
+func TestARemovedDirectoryIsAnError(t *testing.T) {
+	t.Parallel()
+	text, c := corpus(t, verse), grid(6).Configs()[0]
+	for name, replace := range map[string]func(dir string) error{
+		"gone":      os.RemoveAll,
+		"a new one": func(dir string) error { return errors.Join(os.Rename(dir, dir+".away"), os.Mkdir(dir, 0o777)) },
+		"a file":    func(dir string) error { return errors.Join(os.RemoveAll(dir), os.WriteFile(dir, nil, 0o666)) },
+	} {
+		lab := Lab{Text: text, Dir: filepath.Join(t.TempDir(), "grid"), Jobs: 1}
+		lab.OnStep = func(_ runlog.Config, s runlog.Step) {
+			if s.Step == 3 {
+				require.NoError(t, replace(lab.Dir), name)
+			}
+		}
+		err := lab.Run(t.Context(), []runlog.Config{c})
+		require.EqualError(t, err, "lab: "+lab.Dir+" was removed while "+c.ID()+" was trained", name)
+		require.NoDirExists(t, lab.path(c), name)
 	}
 }

@@ -1,14 +1,17 @@
 package runlog
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"os"
+	"math"
 	"slices"
+
+	"gorgonorm/internal/text"
 )
 
 // indented returns a function that writes a value in JSON.
@@ -35,23 +38,33 @@ func lines[T any](items []T) func(io.Writer) error {
 
 // readLines reads a file written by lines.
 func readLines[T any](path string) (items []T, err error) {
-	b, err := os.ReadFile(path)
+	f, err := text.Open(path, math.MaxInt64)
 	if err != nil {
 		return nil, err
 	}
-	for line := range bytes.Lines(b) {
+	defer f.Close()
+	const longest = 16 << 20 // far above that of a probe
+	in := bufio.NewScanner(f)
+	in.Buffer(nil, longest)
+	for in.Scan() {
 		var item T
-		if err := parse(line, &item); err != nil {
+		if err := parse(in.Bytes(), &item); err != nil {
 			return nil, fmt.Errorf("%s, line %d: %w", path, len(items)+1, err)
 		}
 		items = append(items, item)
+	}
+	if err := in.Err(); err != nil {
+		if errors.Is(err, bufio.ErrTooLong) {
+			err = fmt.Errorf("it has more than %d bytes", longest)
+		}
+		return nil, fmt.Errorf("%s, line %d: %w", path, len(items)+1, err)
 	}
 	return items, nil
 }
 
 // readJSON reads a file written by indented.
 func readJSON(path string, v any) error {
-	b, err := os.ReadFile(path)
+	b, err := text.ReadFile(path, text.MaxJSON)
 	if err != nil {
 		return err
 	}

@@ -27,17 +27,19 @@ func brokenRun(dir string, err error) Broken {
 }
 
 // Read reads a run's directory. It returns an error if a file is missing, does not have the
-// format that Write writes, or contradicts the others, or if checkModel returns an error for
-// the config or the weights. The run may have been interrupted.
+// format that Write writes, contradicts the others, or is not the one that was written, or if
+// checkModel returns an error for the config or the weights. The run may have been interrupted.
 func Read(dir string, checkModel ModelCheck) (r Run, err error) {
+	var s sealed
 	for _, f := range []struct {
 		name string
 		into any
-	}{{configFile, &r.Config}, {summaryFile, &r.Summary}, {speedFile, &r.Speed}} {
+	}{{configFile, &r.Config}, {summaryFile, &s}, {speedFile, &r.Speed}} {
 		if err := readJSON(filepath.Join(dir, f.name), f.into); err != nil {
 			return Run{}, err
 		}
 	}
+	r.Summary = s.Summary
 	if r.Steps, err = readLines[Step](filepath.Join(dir, metricsFile)); err != nil {
 		return Run{}, err
 	}
@@ -54,7 +56,7 @@ func Read(dir string, checkModel ModelCheck) (r Run, err error) {
 	if err := checkWeights(filepath.Join(dir, weightsFile)); err != nil {
 		return Run{}, err
 	}
-	return r, nil
+	return r, s.check(dir)
 }
 
 // ReadAll reads the plan and all runs in a directory, the runs in the order of their names. A

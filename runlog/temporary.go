@@ -40,15 +40,17 @@ func newTemporary(path string, create func(dir, pattern string) (string, error))
 		if t.path, err = create(dir, "."+name+".*"+mark); err != nil {
 			return t, err
 		}
-		lock, held, err := tryLock(t.path)
-		if err != nil {
-			return t, nil // no locks here
-		}
-		if _, err := os.Lstat(t.path); held && err == nil {
+		lock, held, failed := tryLock(t.path)
+		_, err := os.Lstat(t.path)
+		switch {
+		case err == nil && failed != nil: // no locks here
+			return t, nil
+		case err == nil && held:
 			t.lock = lock
 			return t, nil
+		case failed == nil: // another process took it for a killed one's, before it was locked
+			_ = lock.Close()
 		}
-		_ = lock.Close() // another process took it for a killed one's, before it was locked
 	}
 	return t, errors.New("other processes remove its temporary files all the time")
 }
@@ -78,8 +80,10 @@ func tryLock(path string) (lock *flock.Flock, held bool, err error) {
 		return nil, false, errNoLocks
 	}
 	lock = flock.New(path, flock.SetFlag(os.O_RDONLY))
-	held, err = lock.TryLock()
-	return lock, held, err
+	if held, err = lock.TryLock(); err != nil {
+		return nil, false, errors.Join(err, lock.Close())
+	}
+	return lock, held, nil
 }
 
 // RemoveStale removes what processes that were killed have left half written in a directory of runs.

@@ -13,16 +13,6 @@ import (
 	"syscall"
 )
 
-// The files of a run's directory.
-const (
-	configFile  = "config.json"
-	metricsFile = "metrics.jsonl"
-	probesFile  = "probes.jsonl"
-	weightsFile = "model.safetensors"
-	speedFile   = "speed.json"
-	summaryFile = "summary.json"
-)
-
 // Write writes the run's files and the model's weights into dir, completely or not at all:
 // it writes them into a temporary directory beside dir, checks them with Read, and renames
 // the directory. It replaces an existing dir, unless dir holds a finished run of the same
@@ -38,7 +28,7 @@ func Write(dir string, r Run, weights func(io.Writer) error, checkModel ModelChe
 		return err
 	}
 	defer t.remove()
-	temp := t.path
+	temp, s := t.path, sealed{Summary: r.Summary, Files: make(map[string]fingerprint)}
 	for _, f := range []struct {
 		name  string
 		write func(io.Writer) error
@@ -48,11 +38,20 @@ func Write(dir string, r Run, weights func(io.Writer) error, checkModel ModelChe
 		{probesFile, lines(r.Probes)},
 		{weightsFile, weights},
 		{speedFile, indented(r.Speed)},
-		{summaryFile, indented(r.Summary)},
 	} {
-		if err := WriteFile(filepath.Join(temp, f.name), f.write); err != nil {
+		var p fingerprint
+		if err := WriteFile(filepath.Join(temp, f.name), p.of(f.write)); err != nil {
 			return err
 		}
+		if f.name != speedFile { // which would make summaries of equal runs differ
+			s.Files[f.name] = p
+		}
+	}
+	if s.Files[summaryFile], err = ofSummary(r.Summary); err != nil {
+		return err
+	}
+	if err := WriteFile(filepath.Join(temp, summaryFile), indented(s)); err != nil {
+		return err
 	}
 	if err := os.Chmod(temp, 0o755); err != nil {
 		return err
@@ -61,6 +60,9 @@ func Write(dir string, r Run, weights func(io.Writer) error, checkModel ModelChe
 		return fmt.Errorf("%w (in the files to be written to %s)", err, dir)
 	}
 	if err := replace(temp, dir, r.Config, checkModel); err != nil {
+		return err
+	}
+	if _, err := Read(dir, checkModel); err != nil { // someone may have been removing it
 		return err
 	}
 	return syncDir(parent)

@@ -308,3 +308,23 @@ func TestMeasuresThatTheConfigAsksFor(t *testing.T) {
 		require.Equal(t, val, *got.Summary.PreciseVal, name)
 	}
 }
+
+// TestARunThatIsRemovedWhileItIsWritten is never left in part: what is in its place is whole, or Write
+// returns an error. Files are removed at random moments, as rm -r does.
+func TestARunThatIsRemovedWhileItIsWritten(t *testing.T) {
+	t.Parallel()
+	r := finished()
+	for range 200 {
+		all := filepath.Join(t.TempDir(), "runs")
+		dir := filepath.Join(all, r.Config.ID())
+		require.NoError(t, os.Mkdir(all, 0o777))
+		done := make(chan error)
+		go func() { done <- Write(dir, r, weights, model) }()
+		_ = os.RemoveAll(all)
+		err := <-done
+		if _, missing := os.Stat(dir); err == nil && missing == nil {
+			_, err := Read(dir, model)
+			require.NoError(t, err)
+		}
+	}
+}

@@ -345,6 +345,30 @@ func finished(dir string) bool {
 	return err == nil
 }
 
+// BenchmarkCheckpoint saves the lab's model after 200 steps. By default that happens every 30 seconds.
+func BenchmarkCheckpoint(b *testing.B) {
+	path, err := DefaultText()
+	require.NoError(b, err)
+	text, err := ReadCorpus(path)
+	require.NoError(b, err)
+	c := Defaults()
+	l, err := newLoop(c, text)
+	require.NoError(b, err)
+	defer l.close()
+	run := Run{Config: on(c, text)}
+	k := keeper{Checkpoints: Checkpoints{Dir: b.TempDir()}}
+	for len(run.Steps) < c.Steps {
+		step, err := l.step(&run)
+		require.NoError(b, err)
+		run.Steps = append(run.Steps, step)
+	}
+	for b.Loop() {
+		require.NoError(b, k.write(l, &run))
+	}
+	share := b.Elapsed().Seconds() / float64(b.N) / DefaultInterval.Seconds()
+	b.ReportMetric(100*share, "%_of_training")
+}
+
 func ExampleWithCheckpoints() {
 	path := filepath.Join(os.TempDir(), "gorgonorm-example.txt")
 	defer os.Remove(path)

@@ -72,7 +72,7 @@ func ReadCorpus(path string) (*Corpus, error) {
 
 // readText returns the text of a file.
 func readText(path string) (string, error) {
-	f, err := os.Open(path)
+	f, err := text.Open(path, text.MaxText)
 	if err != nil {
 		return "", fmt.Errorf("train: reading the text: %w", err)
 	}

@@ -5,12 +5,13 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"os"
+	"math"
 	"slices"
 
 	G "gorgonia.org/gorgonia"
 
 	"gorgonorm/internal/safetensors"
+	"gorgonorm/internal/text"
 	"gorgonorm/models/transformer"
 )
 
@@ -76,7 +77,7 @@ func hashOf(path string) (string, error) {
 }
 
 func appendFile(w io.Writer, path string) error {
-	f, err := os.Open(path)
+	f, err := text.Open(path, math.MaxInt64)
 	if err != nil {
 		return err
 	}

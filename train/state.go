@@ -9,8 +9,8 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"math"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"time"
 
@@ -18,6 +18,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"gorgonorm/internal/safetensors"
+	"gorgonorm/internal/text"
 	"gorgonorm/layers"
 	"gorgonorm/models/transformer"
 	"gorgonorm/runlog"
@@ -120,7 +121,7 @@ func (s *sealer) seal() error {
 
 // checkSeal returns an error unless a file ends with the hash of what is before.
 func checkSeal(path string) error {
-	f, err := os.Open(path)
+	f, err := text.Open(path, math.MaxInt64)
 	if err != nil {
 		return err
 	}

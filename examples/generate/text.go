@@ -33,7 +33,7 @@ func readText(name string) (string, error) {
 		name = "standard input"
 	} else {
 		var err error
-		if f, err = os.Open(name); err != nil {
+		if f, err = text.Open(name, text.MaxText); err != nil {
 			return "", err
 		}
 		defer f.Close()

@@ -52,7 +52,7 @@ func TestADamagedRunIsReportedAndRunAgain(t *testing.T) {
 		"probes gone":   {remove("probes.jsonl"), "open probes.jsonl: no such file or directory"},
 		"probes cut":    {cut("probes.jsonl", 4), "probes.jsonl, line 3: it is truncated"},
 		"speed gone":    {remove("speed.json"), "open speed.json: no such file or directory"},
-		"weights gone":  {remove("model.safetensors"), "stat model.safetensors: no such file or directory"},
+		"weights gone":  {remove("model.safetensors"), "open model.safetensors: no such file or directory"},
 		"weights cut":   {cut("model.safetensors", 4), "model.safetensors is not a safetensors file"},
 		"another run": {func(dir string) error {
 			return os.CopyFS(dir, os.DirFS(filepath.Join(whole, other)))

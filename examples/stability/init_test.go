@@ -240,7 +240,8 @@ func TestInitResumes(t *testing.T) {
 	require.NoError(t, err)
 	b[len(b)/2] ^= 1 // another weight
 	require.NoError(t, os.WriteFile(filepath.Join(other, "model.safetensors"), b, 0o666))
-	args[1] = other
+	requireRefusal(t, append([]string{"-init", other}, args[2:]...), cli.Failed, "is not the file that was written")
+	args[1] = filepath.Join(other, "model.safetensors")
 	requireRefusal(t, args, cli.Failed, "belongs to another grid: init-sha256 is ")
 	requireRefusal(t, append(args[2:], "-layers", "2", "-heads", "2", "-channels", "16", "-context", "8"), cli.Failed,
 		", want not set (give another -out, or remove it)")

@@ -17,10 +17,11 @@ Prints a plan with an estimate of the time, then progress, to standard error,
 unless -q is given.
 Prints the result to standard output and writes it to report.html in -out,
 beside the directories of the runs, and the losses by learning rate as a picture
-to rates.svg. Finished runs are not run again: the same
-command resumes where it stopped, also inside of a run, even if it was killed,
-and a command with more values adds to the runs in -out. Runs with damaged files are run again, and left out of a report,
-with the reason. Ctrl-C ends the current runs and reports on those in -out.
+to rates.svg. Finished runs are not run again: the same command resumes where it
+stopped, also inside of a run, even if it was killed, and a command with more
+values adds to the runs in -out. Runs with damaged files are run again, and left
+out of a report, with the reason. Ctrl-C ends the current runs and reports on
+those in -out.
 
 With -init the runs start from trained weights, those of a run or of a nanoGPT
 checkpoint, and continue to train them on -data:

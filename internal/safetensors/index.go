@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -42,14 +41,7 @@ type index struct {
 
 // readIndex returns the names of the tensors in each part.
 func readIndex(path string) (parts map[string][]string, err error) {
-	info, err := regular(path)
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > maxHeader {
-		return nil, indexError(path, fmt.Sprintf("it has %d bytes, want at most %d", info.Size(), maxHeader))
-	}
-	file, err := os.ReadFile(path)
+	file, err := text.ReadFile(path, maxHeader)
 	if err != nil {
 		return nil, err
 	}

@@ -93,9 +93,9 @@ func TestIndexIsNotTrusted(t *testing.T) {
 				`directory; ` +
 				`"b/` + a + `" is not the name of a file in its directory`},
 		"a control":   {weightMap("x", "\x1b[31m"), whole, `"\x1b[31m" is not the name of a file in its directory`},
-		"a directory": {weightMap("x", "."), whole, "DIR is not a safetensors file: it is not a regular file"},
+		"a directory": {weightMap("x", "."), whole, "DIR is a directory, want a regular file"},
 		"missing": {weightMap("x", a, "z", b), map[string][]byte{a: whole[a]},
-			"stat DIR/" + b + ": no such file or directory"},
+			"open DIR/" + b + ": no such file or directory"},
 		"no part": {weightMap("x", a, "z", b), map[string][]byte{a: whole[a], b: []byte("text")},
 			"DIR/" + b + " is not a safetensors file: it has 4 bytes, want at least 8 for the length of the header"},
 		"twice": {weightMap("x", a, "z", b), map[string][]byte{a: whole[a], b: part("2", "x", "z")},
@@ -103,7 +103,7 @@ func TestIndexIsNotTrusted(t *testing.T) {
 		"not there": {weightMap("x", a, "u", a, "z", a), whole, `"u" is not in ` + a + `; "z" is not in ` + a},
 		"all of it": {weightMap("x", a, "z", b, "u", "c", "v", b),
 			map[string][]byte{a: whole[a], b: part("2", "y", "z")},
-			"stat DIR/c: no such file or directory; " + `"v" is not in ` + b + `; "y" is in ` + a + ` and in ` + b},
+			"open DIR/c: no such file or directory; " + `"v" is not in ` + b + `; "y" is in ` + a + ` and in ` + b},
 		"an index": {weightMap("x", indexName), nil,
 			"DIR/" + indexName + " is not a safetensors file: its header should have"},
 	} {

@@ -10,13 +10,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
 	"os"
 	"slices"
 	"strings"
 
 	format "github.com/nlpodyssey/safetensors"
+
+	"gorgonorm/internal/text"
 )
 
 // File is an open file, or all the files that an index names.
@@ -58,10 +59,7 @@ func Open(path string) (*File, error) {
 }
 
 func openFile(path string) (*File, error) {
-	if _, err := regular(path); err != nil {
-		return nil, err
-	}
-	file, err := os.Open(path)
+	file, err := text.Open(path, math.MaxInt64) // it is read in blocks
 	if err != nil {
 		return nil, err
 	}
@@ -70,19 +68,6 @@ func openFile(path string) (*File, error) {
 		return nil, errors.Join(fmt.Errorf("%s is not a safetensors file: %w", path, err), f.Close())
 	}
 	return f, nil
-}
-
-// regular returns the description of a file, or an error if the file is not regular. It does not open
-// the file, because opening a pipe waits for a writer.
-func regular(path string) (fs.FileInfo, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a safetensors file: it is not a regular file", path)
-	}
-	return info, nil
 }
 
 // Close closes the file.

@@ -86,7 +86,7 @@ func TestHeadersAreNotTrusted(t *testing.T) {
 		})
 	}
 	_, err := Open(os.TempDir())
-	require.EqualError(t, err, os.TempDir()+" is not a safetensors file: it is not a regular file")
+	require.EqualError(t, err, os.TempDir()+" is a directory, want a regular file")
 	_, err = Open("nowhere")
 	require.ErrorIs(t, err, os.ErrNotExist)
 }

@@ -12,14 +12,17 @@ import (
 	"unicode/utf8"
 )
 
-// Read reads a file to its end and checks it. It holds only one copy of the text in memory.
+// Read reads a file of at most MaxText bytes to its end and checks it. It holds only one copy of the
+// text in memory.
 func Read(f *os.File) (string, error) {
 	var b strings.Builder
-	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Size() == int64(int(info.Size())) {
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Size() <= MaxText {
 		b.Grow(int(info.Size()))
 	}
-	if _, err := io.Copy(&b, f); err != nil {
+	if n, err := io.Copy(&b, io.LimitReader(f, MaxText+1)); err != nil {
 		return "", fmt.Errorf("cannot be read: %w", err)
+	} else if n > MaxText {
+		return "", fmt.Errorf("has more than %d bytes", MaxText)
 	}
 	return b.String(), Check(b.String())
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
@@ -62,7 +61,7 @@ var architectures = []string{"GPT2LMHeadModel", "GPT2Model", "GPT2DoubleHeadsMod
 
 // readConfig reads a config.json. A missing file is not an error.
 func readConfig(path string) (c transformer.Config, vocabulary string, err error) {
-	b, err := os.ReadFile(path)
+	b, err := text.ReadFile(path, text.MaxJSON)
 	if errors.Is(err, fs.ErrNotExist) {
 		return c, "", nil
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -54,7 +53,7 @@ func readCompanions(dir string) (c companions, err error) {
 		read func(file []byte) error
 	}{{configFile, c.readConfig}, {specialFile, c.readSpecials}, {addedFile, c.readAdded}} {
 		path := filepath.Join(dir, f.name)
-		file, err := os.ReadFile(path)
+		file, err := text.ReadFile(path, text.MaxJSON)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

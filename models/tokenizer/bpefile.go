@@ -2,7 +2,6 @@ package tokenizer
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -26,11 +25,11 @@ import (
 // others. If the merges build less than half of the tokens that have several bytes, the file is
 // taken to be cut off, which is an error. One error lists all faults of the files.
 func ReadBPE(vocabPath, mergesPath string) (*BPE, error) {
-	vocab, err := os.ReadFile(vocabPath)
+	vocab, err := text.ReadFile(vocabPath, text.MaxJSON)
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: reading the tokens: %w", err)
 	}
-	merges, err := os.ReadFile(mergesPath)
+	merges, err := text.ReadFile(mergesPath, text.MaxJSON)
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: reading the merges: %w", err)
 	}

@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"gorgonorm/internal/text"
 )
 
 // ReadMeta reads the vocabulary of a character model of nanoGPT's: the dictionary that its
@@ -19,7 +20,7 @@ import (
 // from characters to ids, {"\n": 0, …}. One of them is enough. They must agree with each other, and
 // with vocab_size if present. One error lists all faults.
 func ReadMeta(path string) (*Characters, error) {
-	b, err := os.ReadFile(path)
+	b, err := text.ReadFile(path, text.MaxJSON)
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: reading the vocabulary: %w", err)
 	}

@@ -3,16 +3,17 @@ package tokenizer
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
+
+	"gorgonorm/internal/text"
 )
 
 // ReadTokenizerJSON reads tokenizer.json, the single file that Hugging Face's tokenizers library
 // writes, and the files next to it (see ReadBPE). The file must describe GPT-2's encoding; one
 // error lists all parts that do not. Truncation and padding are ignored.
 func ReadTokenizerJSON(path string) (*BPE, error) {
-	file, err := os.ReadFile(path)
+	file, err := text.ReadFile(path, text.MaxJSON)
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: reading the tokens: %w", err)
 	}
