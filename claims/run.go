@@ -38,8 +38,9 @@ func (o Options) Check() error {
 	if o.Out == "" {
 		return errors.New("-out is empty, want a directory")
 	}
-	if o.Seeds < 2 {
-		return fmt.Errorf("-seeds is %d, want 2 or more: an interval needs two", o.Seeds)
+	const mostSeeds = 1000 // which would take weeks
+	if o.Seeds < 2 || o.Seeds > mostSeeds {
+		return fmt.Errorf("-seeds is %d, want 2 to %d: an interval needs two", o.Seeds, mostSeeds)
 	}
 	if o.Jobs < 0 {
 		return fmt.Errorf("-jobs is %d, want 0 or more", o.Jobs)
@@ -96,6 +97,9 @@ func (p Progress) String() string {
 // and writes claims.json and claims.html. A cancelled context is an error that is ctx.Err();
 // what was measured stays.
 func Run(ctx context.Context, o Options, onProgress func(Progress)) (r Results, err error) {
+	if err := o.Check(); err != nil {
+		return r, fmt.Errorf("claims: %w", err)
+	}
 	selected, err := Select(o.Only)
 	if err != nil {
 		return r, err

@@ -61,6 +61,9 @@ func rows(r runlog.Run, measures []Measure) (rows [][]Cell) {
 	var order []at
 	values := make(map[at][]*runlog.Float)
 	for i, m := range measures {
+		if m.points == nil { // it is none of Measures
+			continue
+		}
 		for _, p := range m.points(r) {
 			here := at{p.step, p.place}
 			if values[here] == nil {

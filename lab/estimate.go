@@ -28,7 +28,10 @@ func (l *Lab) Estimate(ctx context.Context, cs []runlog.Config, jobs int) (e Est
 	if err != nil {
 		return e, err
 	}
-	e.Jobs = min(jobs, len(cs))
+	e.Jobs = max(1, min(jobs, len(cs)))
+	if len(cs) == 0 {
+		return e, nil
+	}
 	if jobs == 0 {
 		if e.Jobs, err = l.bestJobs(ctx, cs); err != nil {
 			return e, err

@@ -126,6 +126,9 @@ const maxRuns = 100_000
 // flag that does not fit the others. It does not check the settings of the runs; Plan.Check
 // does.
 func (o *Options) Check() error {
+	if o.flags == nil {
+		return errors.New("lab: the options are a zero value, want those of DefineFlags")
+	}
 	o.given = make(map[string]bool)
 	o.flags.Visit(func(f *flag.Flag) { o.given[f.Name] = true })
 	g := &o.Grid

@@ -23,7 +23,7 @@ import (
 type Lab struct {
 	Text *train.Corpus
 	Dir  string
-	Jobs int // runs at a time
+	Jobs int // runs at a time; 1 if it is less
 
 	// Checkpoints is the distance between two checkpoints of a run; nil for none. They are in a
 	// folder of Dir until the run is written, so that a run that is stopped goes on from there.
@@ -96,7 +96,8 @@ func (l *Lab) Run(ctx context.Context, cs []runlog.Config) error {
 	l.dir = dir
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	divideThreads(l.Jobs)
+	jobs := max(1, min(l.Jobs, len(cs)))
+	divideThreads(jobs)
 	defer cpu.SetThreads(0)
 
 	todo := make(chan runlog.Config, len(cs))
@@ -107,7 +108,7 @@ func (l *Lab) Run(ctx context.Context, cs []runlog.Config) error {
 	var mu sync.Mutex // guards the callbacks and first
 	var first error
 	var workers sync.WaitGroup
-	for range l.Jobs {
+	for range jobs {
 		workers.Go(func() {
 			for c := range todo {
 				if ctx.Err() != nil {

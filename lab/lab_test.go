@@ -265,7 +265,7 @@ func TestAnErrorEndsTheOtherRuns(t *testing.T) {
 		require.NoError(t, os.WriteFile(lab.Dir, nil, 0o666))
 		cancel()
 	}
-	require.ErrorContains(t, lab.Run(ctx, cs[:1]), "not a directory")
+	require.ErrorContains(t, lab.Run(ctx, cs[:1]), " was removed while ")
 }
 
 // TestTwoProcessesInOneDirectory checks that a process neither trains runs that the other has

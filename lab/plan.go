@@ -39,6 +39,9 @@ type Plan struct {
 // NewPlan returns a plan for the options. It reads the text, and the sizes and vocabulary of
 // the initial weights. In a task of a Slurm job array it sets the shard to the task's.
 func NewPlan(o *Options) (*Plan, error) {
+	if o == nil {
+		return nil, errors.New("lab: the options are nil")
+	}
 	p := &Plan{options: o}
 	var err error
 	if o.Shard.N == 0 {
@@ -56,6 +59,14 @@ func NewPlan(o *Options) (*Plan, error) {
 	}
 	p.runs = o.Grid.Configs()
 	return p, nil
+}
+
+// check returns an error for a plan that is a zero value.
+func (p *Plan) check() error {
+	if p.options == nil {
+		return errors.New("lab: the plan is a zero value, want one from NewPlan")
+	}
+	return nil
 }
 
 // readText reads the text of the options.
@@ -86,6 +97,9 @@ func (p *Plan) Check() error {
 // Prepare loads the initial weights once, to find out what each kind of model takes from
 // them. It makes the directory and reads which runs are finished there.
 func (p *Plan) Prepare() error {
+	if err := p.check(); err != nil {
+		return err
+	}
 	if p.options.Init != "" {
 		loaded, err := p.options.Grid.describeLoaded(p.runs, p.text)
 		if err != nil {
@@ -149,11 +163,20 @@ func (p *Plan) Remaining() int { return len(p.pending) }
 // Estimate estimates the time of the remaining runs. If the options do not say how many
 // run at a time, it measures which number is faster.
 func (p *Plan) Estimate(ctx context.Context) (Estimate, error) {
+	if err := p.check(); err != nil {
+		return Estimate{}, err
+	}
 	return p.lab().Estimate(ctx, p.pending, p.options.Jobs)
 }
 
 // Run trains the remaining runs and shows their progress.
 func (p *Plan) Run(ctx context.Context, e Estimate, line Line) error {
+	if err := p.check(); err != nil {
+		return err
+	}
+	if line == nil {
+		return errors.New("lab: the line of progress is nil")
+	}
 	if err := p.record(); err != nil {
 		return err
 	}
@@ -173,6 +196,9 @@ func (p *Plan) Run(ctx context.Context, e Estimate, line Line) error {
 
 // String describes the text, the grid, and the initial weights.
 func (p *Plan) String() string {
+	if err := p.check(); err != nil {
+		return err.Error()
+	}
 	lines := []string{p.describeGrid()}
 	switch {
 	case len(p.planned) == 0:
@@ -225,6 +251,9 @@ func (p *Plan) describeGrid() string {
 
 // Forecast describes the remaining runs and the time that they will take.
 func (p *Plan) Forecast(e Estimate) string {
+	if err := p.check(); err != nil {
+		return err.Error()
+	}
 	s := ""
 	if done := len(p.planned) - len(p.pending); done > 0 {
 		s = fmt.Sprintf("%d already finished, ", done)

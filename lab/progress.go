@@ -46,7 +46,10 @@ type running struct {
 }
 
 func newProgress(line Line, runs []runlog.Config) *progress {
-	p := &progress{Line: line, runs: len(runs), perRun: runs[0].Steps, began: time.Now()}
+	p := &progress{Line: line, runs: len(runs), began: time.Now()}
+	if len(runs) > 0 {
+		p.perRun = runs[0].Steps
+	}
 	p.steps = float64(len(runs)) * float64(p.perRun)
 	return p
 }

@@ -104,7 +104,12 @@ func (l *BatchNorm) RunningVar() *tensor.Dense {
 // batch's own, for CombineMoments. Before the first such batch, their Count is 0. With a mask they
 // are those of the rows that count. With WithPositions there are positions · features of them: each
 // position's features in turn.
-func (l *BatchNorm) Moments() Moments { return l.last.clone() }
+func (l *BatchNorm) Moments() Moments {
+	if l.last == nil { // it is not from NewBatchNorm
+		return Moments{}
+	}
+	return l.last.clone()
+}
 
 // Forward returns x normalized, in x's shape. x must have the features on their axis, and the
 // layer's dtype and graph. Computing statistics over one row is an error, because their variance

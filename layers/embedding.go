@@ -42,6 +42,9 @@ func (l *Embedding) Forward(ids *G.Node) (*G.Node, error) {
 	if err := l.check(ids); err != nil {
 		return nil, err
 	}
+	if len(l.learnables) == 0 {
+		return nil, l.errorf("is not from NewEmbedding")
+	}
 	if ids.Dtype() != tensor.Int {
 		return nil, l.errorf("ids are of type %v, want int", ids.Dtype())
 	}

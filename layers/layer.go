@@ -78,8 +78,8 @@ func stateless(kind string, c config) module {
 // free one of kind, kind_1, …
 func newModule(kind string, g *G.ExprGraph, c config) (module, error) {
 	m := module{kind: kind, name: c.name, dtype: c.dtype, g: g}
-	if g == nil {
-		return m, m.errorf("the graph is nil")
+	if err := op.CheckGraph(g); err != nil {
+		return m, m.errorf("the graph %w", err)
 	}
 	if c.dtype.Type == nil {
 		return m, m.errorf("dtype is none, want float32 or float64")
@@ -197,8 +197,8 @@ func (m *module) addNode(name string, memory any, shape tensor.Shape) {
 
 // checkGraph returns an error if the module cannot be placed on g.
 func (m *module) checkGraph(g *G.ExprGraph) error {
-	if g == nil {
-		return m.errorf("the graph is nil")
+	if err := op.CheckGraph(g); err != nil {
+		return m.errorf("the graph %w", err)
 	}
 	if _, ok := m.nodesOn(g); ok {
 		return nil
@@ -322,8 +322,8 @@ func (m *module) checkDtype(x *G.Node) error {
 // check returns an error if x is nil, is a node of another graph than the layer's, or has more
 // elements than a tensor may have.
 func (m *module) check(x *G.Node) error {
-	if x == nil {
-		return m.errorf("the input is nil")
+	if err := op.CheckNode(x); err != nil {
+		return m.errorf("the input %w", err)
 	}
 	if m.g != nil && x.Graph() != nil && x.Graph() != m.g { // a constant has no graph until it is used
 		return m.errorf("the input is a node of another graph: place the layer there with On")

@@ -15,8 +15,8 @@ import (
 // checkMask returns an error unless the mask of x has one of the shapes, type int and the layer's
 // graph.
 func (m *module) checkMask(x, mask *G.Node, shapes ...tensor.Shape) error {
-	if mask == nil {
-		return m.errorf("the mask is nil")
+	if err := op.CheckNode(mask); err != nil {
+		return m.errorf("the mask %w", err)
 	}
 	if mask.Graph() != nil && mask.Graph() != m.g {
 		return m.errorf("the mask is a node of another graph than the layer's")

@@ -77,7 +77,11 @@ func NewQKNorm(heads int, query, key RowNorm, opts ...Option) (*QKNorm, error) {
 	return &QKNorm{module: m, heads: heads, size: size, query: query, key: key}, nil
 }
 
-func isNil(l RowNorm) bool { return l == nil || reflect.ValueOf(l).IsNil() }
+// isNil reports whether there is no layer, or a nil pointer to one.
+func isNil(l Layer) bool {
+	v := reflect.ValueOf(l)
+	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
+}
 
 // Forward returns qkv with queries and keys normalized, in its shape.
 func (l *QKNorm) Forward(qkv *G.Node) (*G.Node, error) {
@@ -108,6 +112,9 @@ func (l *QKNorm) Fwd(qkv G.Input) G.Result { return fwd(l, qkv) }
 // learnables. The mode makes no difference.
 func (l *QKNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
 	for _, norm := range []RowNorm{l.query, l.key} { // check both before one is placed
+		if isNil(norm) {
+			return nil, l.errorf("is not from NewQKNorm")
+		}
 		if err := norm.self().checkGraph(g); err != nil {
 			return nil, err
 		}
@@ -140,7 +147,12 @@ func (l *QKNorm) Load(s State) error {
 
 func (l *QKNorm) rejoin() error { return l.Norms().Rejoin() }
 
-func (l *QKNorm) parts() compound { return compound{{"query.", l.query}, {"key.", l.key}} }
+func (l *QKNorm) parts() compound {
+	if isNil(l.query) || isNil(l.key) { // it is not from NewQKNorm
+		return nil
+	}
+	return compound{{"query.", l.query}, {"key.", l.key}}
+}
 
 // qkNorm is the kernel. Its inputs are qkv, the query's learnables and the key's.
 type qkNorm[T op.Float] struct {

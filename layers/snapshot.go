@@ -33,7 +33,7 @@ func (s Stack) Snapshot() *Snapshot {
 	snapshot := new(Snapshot)
 	for _, l := range s {
 		m, ok := l.(interface{ self() *module })
-		if !ok {
+		if !ok || isNil(l) {
 			continue
 		}
 		for _, b := range m.self().buffers {

@@ -9,13 +9,24 @@ import (
 	G "gorgonia.org/gorgonia"
 )
 
-// Stack is a list of layers with a common State, such as the layers of a model.
+// Stack is a list of layers with a common State, such as the layers of a model. A layer that is nil is
+// an error of all methods that return one; the others skip it.
 type Stack []Layer
+
+// check returns an error for the first layer that is nil.
+func (s Stack) check() error {
+	if i := slices.IndexFunc(s, isNil); i >= 0 {
+		return fmt.Errorf("layers: layer %d of %d is nil", i, len(s))
+	}
+	return nil
+}
 
 // Learnables returns the learnables of all layers, in the order of the layers.
 func (s Stack) Learnables() (n G.Nodes) {
 	for _, l := range s {
-		n = append(n, l.Learnables()...)
+		if !isNil(l) {
+			n = append(n, l.Learnables()...)
+		}
 	}
 	return n
 }
@@ -27,6 +38,9 @@ func (s Stack) State() State { return s.parts().state() }
 // Load copies the values of such a state into the layers. It is as strict as a layer's Load. If one
 // layer cannot load its part, no layer changes.
 func (s Stack) Load(state State) error {
+	if err := s.check(); err != nil {
+		return err
+	}
 	if err := s.parts().load(state); err != nil {
 		return fmt.Errorf("layers: %w", err)
 	}
@@ -37,6 +51,9 @@ func (s Stack) Load(state State) error {
 // layers. Without it, gorgonia.Let gives a node memory of its own. Layers from outside this package
 // are skipped.
 func (s Stack) Rejoin() error {
+	if err := s.check(); err != nil {
+		return err
+	}
 	for _, l := range s {
 		if own, ok := l.(interface{ rejoin() error }); ok {
 			if err := own.rejoin(); err != nil {
@@ -51,6 +68,9 @@ func (s Stack) Rejoin() error {
 func (s Stack) parts() (c compound) {
 	taken, last := make(map[string]bool), make(map[string]int)
 	for _, l := range s {
+		if isNil(l) {
+			continue
+		}
 		name := l.Name()
 		for taken[name] {
 			last[l.Name()]++

@@ -44,10 +44,20 @@ func (l *QKNorm) Save(w io.Writer) error { return l.State().Save(w) }
 func (l *QKNorm) LoadFile(path string) error { return loadFile(l, path) }
 
 // Save writes the layers' State to a safetensors file, as State.Save does.
-func (s Stack) Save(w io.Writer) error { return s.State().Save(w) }
+func (s Stack) Save(w io.Writer) error {
+	if err := s.check(); err != nil {
+		return err
+	}
+	return s.State().Save(w)
+}
 
 // LoadFile loads the State in a safetensors file, as Load does.
-func (s Stack) LoadFile(path string) error { return loadFile(s, path) }
+func (s Stack) LoadFile(path string) error {
+	if err := s.check(); err != nil {
+		return err
+	}
+	return loadFile(s, path)
+}
 
 // stateful is a layer or a Stack.
 type stateful interface {

@@ -32,6 +32,7 @@ type Server struct {
 	dirty     chan struct{} // holds a value if the page has to be rendered
 	stopped   chan struct{} // closed when the training has ended
 	work      sync.WaitGroup
+	once      sync.Once // closes
 
 	mu      sync.Mutex
 	page    []byte
@@ -71,8 +72,13 @@ func Listen(address, dir string, render func(io.Writer) error) (*Server, error) 
 	return s, nil
 }
 
-// URL returns the address of the page.
-func (s *Server) URL() string { return "http://" + s.listener.Addr().String() + "/" }
+// URL returns the address of the page, "" of a Server that is not from Listen.
+func (s *Server) URL() string {
+	if s.listener == nil {
+		return ""
+	}
+	return "http://" + s.listener.Addr().String() + "/"
+}
 
 // Changed tells the server that the page is out of date.
 func (s *Server) Changed() {
@@ -146,7 +152,11 @@ func (s *Server) renderOne() {
 		return
 	}
 	var b bytes.Buffer
-	if err := s.render(&b); err != nil {
+	err := errors.New("nothing renders the page")
+	if s.render != nil {
+		err = s.render(&b)
+	}
+	if err != nil {
 		b.Reset()
 		b.WriteString(waiting(err))
 	}
@@ -176,8 +186,16 @@ func (s *Server) current() ([]byte, int) {
 // patience is the time that clients have at the end, to fetch the last page and then to close.
 const patience = 3 * time.Second
 
-// Close shows the page once more, as it is at the end, tells the clients, and stops the server.
-func (s *Server) Close() error {
+// Close shows the page once more, as it is at the end, tells the clients, and stops the server. Further
+// calls do nothing.
+func (s *Server) Close() (err error) {
+	if s.listener != nil {
+		s.once.Do(func() { err = s.close() })
+	}
+	return err
+}
+
+func (s *Server) close() error {
 	s.mu.Lock()
 	s.stale = true
 	s.mu.Unlock()

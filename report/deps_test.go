@@ -28,7 +28,7 @@ func TestAReportNeedsRecordsAlone(t *testing.T) {
 			ours = append(ours, path)
 		}
 	}
-	require.Equal(t, []string{"gorgonorm/internal/text", "gorgonorm/runlog"}, ours)
+	require.Equal(t, []string{"gorgonorm/internal/text", "gorgonorm/runlog", "gorgonorm/internal/hostile"}, ours)
 }
 
 // TestPartsHaveOneDirection: results depends neither on the drawing nor on the page, chart

@@ -54,6 +54,9 @@ type measure struct{ Name, Text string }
 // runs and the like, and nothing is missing without them. The output depends neither on the order
 // of the runs nor on their speed. HTML returns an error for records of nothing.
 func HTML(w io.Writer, records runlog.Records) error {
+	if w == nil {
+		return errNoWriter
+	}
 	s, err := summarize(records)
 	if err != nil {
 		return err

@@ -66,6 +66,9 @@ type jsonRun struct {
 // strings, as runlog.Float writes them. The output depends neither on the order of the runs nor on
 // their speed.
 func JSON(w io.Writer, records runlog.Records) error {
+	if w == nil {
+		return errNoWriter
+	}
 	s, err := summarize(records)
 	if err != nil {
 		return err

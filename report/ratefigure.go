@@ -154,6 +154,9 @@ func within(loss runlog.Float, edge float64) bool { return loss.Finite() && floa
 // SVG writes the figure of losses by learning rate as a file of its own, and reports whether the
 // runs have one: it takes two learning rates.
 func SVG(w io.Writer, records runlog.Records) (written bool, err error) {
+	if w == nil {
+		return false, errNoWriter
+	}
 	s, err := summarize(records)
 	if err != nil {
 		return false, err

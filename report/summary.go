@@ -80,10 +80,16 @@ func leftOut(broken []runlog.Broken) (sentences []string) {
 	return sentences
 }
 
+// errNoWriter is the error of all functions that write.
+var errNoWriter = errors.New("report: the writer is nil")
+
 // Speed writes one line with the tokens that each variant trains on in a second, the
 // median over its runs. It is separate from Table and HTML because the speed of a run
 // varies.
 func Speed(w io.Writer, runs []runlog.Run) error {
+	if w == nil {
+		return errNoWriter
+	}
 	if len(runs) == 0 {
 		return errors.New("report: no runs")
 	}

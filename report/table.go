@@ -16,6 +16,9 @@ import (
 // characters, if that is 40 or more. The output depends neither on the order of the runs nor on
 // their speed.
 func Table(w io.Writer, records runlog.Records, width int) error {
+	if w == nil {
+		return errNoWriter
+	}
 	width = max(width, 40)
 	s, err := summarize(records)
 	if err != nil {

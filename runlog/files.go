@@ -90,6 +90,9 @@ func ofFile(path string, length int64) (p fingerprint, err error) {
 
 // of returns a function that writes as another and sets the fingerprint.
 func (p *fingerprint) of(write func(io.Writer) error) func(io.Writer) error {
+	if write == nil {
+		return nil
+	}
 	return func(w io.Writer) error {
 		h := sha256.New()
 		n := new(counter)

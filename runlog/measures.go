@@ -205,7 +205,7 @@ func LRSensitivity(losses []Float, init Float) Float {
 }
 
 // LargestRate returns the largest of the learning rates whose final loss is at most within
-// nats above the lowest, or NaN if no loss is finite.
+// nats above the lowest, or NaN if no loss is finite. A loss without a rate has none.
 func LargestRate(rates, losses []Float, within Float) Float {
 	best, top := Float(math.Inf(1)), Float(math.NaN())
 	for _, l := range losses {
@@ -213,7 +213,7 @@ func LargestRate(rates, losses []Float, within Float) Float {
 			best = min(best, l)
 		}
 	}
-	for i, l := range losses {
+	for i, l := range losses[:min(len(losses), len(rates))] {
 		if l.Finite() && l <= best+within && !(rates[i] <= top) {
 			top = rates[i]
 		}

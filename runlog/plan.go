@@ -73,23 +73,33 @@ func ReadPlan(dir string) (*Plan, error) {
 	case err != nil:
 		return nil, err
 	}
-	for _, r := range p.Runs {
-		if r.ID != r.Config().ID() {
-			return nil, fmt.Errorf("%s: the run %q has the ID of another, want %q",
-				filepath.Join(dir, PlanFile), r.ID, r.Config().ID())
-		}
+	if err := check(p.Runs); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, PlanFile), err)
 	}
 	return &p, nil
+}
+
+// check returns an error for the first run whose ID does not follow from its values.
+func check(runs []Planned) error {
+	for _, r := range runs {
+		if r.ID != r.Config().ID() {
+			return fmt.Errorf("the run %q has the ID of another, want %q", r.ID, r.Config().ID())
+		}
+	}
+	return nil
 }
 
 // AddToPlan adds runs to the plan in a directory, and says what added them. It replaces a plan
 // that is broken. Other processes may add runs at the same time: AddToPlan writes again until the
 // plan holds its own.
 func AddToPlan(dir string, from Provenance, runs []Planned) error {
+	if err := check(runs); err != nil {
+		return fmt.Errorf("adding to %s: %w", filepath.Join(dir, PlanFile), err)
+	}
 	const tries, pause = 20, 20 * time.Millisecond
 	for range tries {
 		before, _ := ReadPlan(dir)
-		after := Plan{Provenance: from}
+		after := Plan{Provenance: from, Runs: []Planned{}} // null would be a fault of the file
 		if before != nil {
 			after.Runs = before.Runs
 		}

@@ -37,6 +37,23 @@ func TestPlansOfSeveralProcessesAreOne(t *testing.T) {
 	require.Equal(t, plannedAt(1), plan.Runs[0])
 }
 
+// TestAPlanThatIsAddedCanBeRead also if it adds nothing.
+func TestAPlanThatIsAddedCanBeRead(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, AddToPlan(dir, Provenance{Command: "none"}, nil))
+	plan, err := ReadPlan(dir)
+	require.NoError(t, err)
+	require.Empty(t, plan.Runs)
+	wrong := plannedAt(1)
+	wrong.ID = "other"
+	require.EqualError(t, AddToPlan(dir, Provenance{Command: "wrong"}, []Planned{plannedAt(2), wrong}),
+		"adding to "+filepath.Join(dir, PlanFile)+`: the run "other" has the ID of another, want "`+plannedAt(1).ID+`"`)
+	plan, err = ReadPlan(dir)
+	require.NoError(t, err)
+	require.Equal(t, "none", plan.Command, "nothing was written")
+}
+
 func TestAPlanIsReadAsItWasWritten(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -14,6 +14,17 @@ import (
 // weights. Callers pass it because this package does not depend on models.
 type ModelCheck func(Config) (checkWeights func(path string) error, err error)
 
+// of calls the check, or returns an error if it cannot be called or returns nothing.
+func (check ModelCheck) of(c Config) (checkWeights func(path string) error, err error) {
+	if check == nil {
+		return nil, errors.New("the check of the model is nil")
+	}
+	if checkWeights, err = check(c); err == nil && checkWeights == nil {
+		err = errors.New("the check of the model returns none of the weights")
+	}
+	return checkWeights, err
+}
+
 // Broken describes the directory of a run that cannot be used.
 type Broken struct {
 	Name   string // of the directory
@@ -46,7 +57,7 @@ func Read(dir string, checkModel ModelCheck) (r Run, err error) {
 	if r.Probes, err = readLines[Probe](filepath.Join(dir, probesFile)); err != nil {
 		return Run{}, err
 	}
-	checkWeights, err := checkModel(r.Config)
+	checkWeights, err := checkModel.of(r.Config)
 	if err != nil {
 		return Run{}, fmt.Errorf("%s: %s: %w", dir, configFile, err)
 	}

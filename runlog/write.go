@@ -117,6 +117,9 @@ func writeSynced(path string, write func(io.Writer) error) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
+	if write == nil {
+		return errors.New("the function that writes it is nil")
+	}
 	w := bufio.NewWriter(f)
 	if err := write(w); err != nil {
 		return err

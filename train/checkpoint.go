@@ -162,6 +162,9 @@ func (k *keeper) log(format string, values ...any) {
 // Resumable returns the step from which Train goes on in a directory of checkpoints, 0 if there are
 // none. It returns an error if they are another run's. It does not look for damage.
 func Resumable(dir string, c Config, text *Corpus) (step int, err error) {
+	if err := text.check(); err != nil {
+		return 0, err
+	}
 	all, err := steps(dir)
 	if err != nil {
 		return 0, fmt.Errorf("train: %w", err)

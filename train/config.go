@@ -33,6 +33,9 @@ func Defaults() Config {
 
 // Check returns an error for the first setting that a run on the text cannot have.
 func Check(c Config, text *Corpus) error {
+	if err := text.check(); err != nil {
+		return err
+	}
 	if _, err := modelOf(c, text.Vocabulary); err != nil {
 		return err
 	}

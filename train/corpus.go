@@ -150,6 +150,9 @@ func (c *Corpus) CheckContext(context int) error {
 
 // on returns the config with the settings that come from the text.
 func on(c Config, text *Corpus) Config {
+	if text == nil {
+		return c
+	}
 	c.Data, c.DataSHA256, c.Vocabulary = text.Path, text.SHA256, string(text.Vocabulary)
 	return c
 }

@@ -21,6 +21,9 @@ const (
 // out the first step, which allocates memory, and takes the median of the others, because
 // a mean of so few steps would depend on what else the machine does.
 func MeasureCost(ctx context.Context, c Config, text *Corpus) (t Cost, err error) {
+	if err := Check(c, text); err != nil {
+		return t, err
+	}
 	c.Steps, c.EvalEvery, c.ProbeEvery, c.LandscapeEvery = costSteps+2, costSteps+2, 0, 0 // nothing but steps
 	var l *loop
 	defer func() {

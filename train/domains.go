@@ -3,6 +3,7 @@ package train
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -133,6 +134,23 @@ func ascii(r rune) rune {
 	}
 	return r
 }
+
+// check returns an error if there is no text, or if its domains are not parts of it.
+func (c *Corpus) check() error {
+	if c == nil {
+		return errors.New("train: the text is nil")
+	}
+	for _, d := range c.Domains {
+		if !d.Train.within(len(c.Train)) || !d.Val.within(len(c.Val)) {
+			return fmt.Errorf("train: the domain %q has the spans %v and %v of texts of %d and %d characters",
+				d.Name, d.Train, d.Val, len(c.Train), len(c.Val))
+		}
+	}
+	return nil
+}
+
+// within reports whether the span is one of n characters.
+func (s Span) within(n int) bool { return 0 <= s.From && s.From <= s.To && s.To <= n }
 
 // parts returns the domains, of a text without domains its whole.
 func (c *Corpus) parts() []Domain {

@@ -35,8 +35,8 @@ const evaluatedTokens = 12 * 64
 func Evaluate[ID int | int32](
 	ctx context.Context, m *transformer.Model, ids []ID, onProgress func(done, all int),
 ) (Evaluation, error) {
-	if m == nil {
-		return Evaluation{}, errors.New("train: evaluating: the model is nil")
+	if m == nil || m.Config().Context == 0 {
+		return Evaluation{}, errors.New("train: evaluating: the model is nil or a zero value")
 	}
 	return evaluateInBatches(ctx, m, ids, max(1, evaluatedTokens/m.Config().Context), onProgress)
 }

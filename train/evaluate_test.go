@@ -203,7 +203,7 @@ func TestEvaluateErrors(t *testing.T) {
 		require.Zero(t, got)
 	}
 	_, err := Evaluate(t.Context(), nil, []int{1, 2}, nil)
-	require.EqualError(t, err, "train: evaluating: the model is nil")
+	require.EqualError(t, err, "train: evaluating: the model is nil or a zero value")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	got, err := evaluateInBatches(ctx, m, make([]int, 46), 2, func(int, int) { cancel() })

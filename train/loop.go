@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -30,6 +31,9 @@ func Train(
 	if err == nil {
 		defer l.close()
 		for _, o := range options {
+			if o == nil {
+				return nil, run, errors.New("train: an option is nil")
+			}
 			o(l)
 		}
 		if err = l.keeper.resume(l, &run); err == nil {

@@ -32,6 +32,9 @@ func ReadRuns(dir string) (runlog.Records, error) {
 // Finished reads the finished run of a config on the text from dir as runlog.Finished
 // does.
 func Finished(dir string, c Config, text *Corpus) (Run, error) {
+	if err := text.check(); err != nil {
+		return Run{}, err
+	}
 	r, err := runlog.Finished(dir, on(c, text), model)
 	return r, prefixed(err)
 }
@@ -39,6 +42,9 @@ func Finished(dir string, c Config, text *Corpus) (Run, error) {
 // Pending returns the configs whose runs on the text are not finished in a directory, and
 // describes those whose folders exist already, as runlog.Pending does.
 func Pending(dir string, cs []Config, text *Corpus) (pending []Config, again []runlog.Broken, err error) {
+	if err := text.check(); err != nil {
+		return nil, nil, err
+	}
 	whole := make([]Config, len(cs))
 	for i, c := range cs {
 		whole[i] = on(c, text)

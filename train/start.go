@@ -30,6 +30,9 @@ func StartFrom(c Config, path, except string) (Config, error) {
 // InitialModel returns the model of a run before its first step. For a config of StartFrom
 // it also returns what was loaded, and an error if nothing was.
 func InitialModel(c Config, text *Corpus) (*transformer.Model, transformer.Matching, error) {
+	if err := text.check(); err != nil {
+		return nil, transformer.Matching{}, err
+	}
 	return start(G.NewGraph(), c, text)
 }
 

@@ -80,6 +80,9 @@ func ApplyForward(label string, shape tensor.Shape, f32 Forward[float32], f64 Fo
 func floatType(inputs []*G.Node) (tensor.Dtype, error) {
 	var dt tensor.Dtype
 	for i, in := range inputs {
+		if err := CheckNode(in); err != nil {
+			return dt, fmt.Errorf("input %d %w", i, err)
+		}
 		switch t := in.Dtype(); {
 		case t == tensor.Int:
 		case t != tensor.Float32 && t != tensor.Float64:

@@ -2,6 +2,7 @@ package safetensors
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -25,6 +26,9 @@ func IsCount(name string) bool {
 // Write writes tensors of type float32, float64, int64 and uint8 by name. It writes counts as scalars.
 // The data of the uint8 tensor whose name is the last in byte order ends the file.
 func Write(w io.Writer, tensors map[string]*tensor.Dense, metadata map[string]string) error {
+	if w == nil {
+		return errors.New("the writer is nil")
+	}
 	views := make(map[string]View)
 	for name, d := range tensors {
 		if d == nil {

@@ -29,7 +29,7 @@ func TestNilIdsAreAnError(t *testing.T) {
 	m, err := New(G.NewGraph(), tiny("layer"))
 	require.NoError(t, err)
 	_, err = m.Forward(nil)
-	require.EqualError(t, err, "transformer: ids are nil, want a node of shape (batch, time)")
+	require.EqualError(t, err, "transformer: the node of ids is nil, want one of shape (batch, time)")
 	_, err = m.Logits(nil)
 	require.Error(t, err)
 	_, err = m.Loss(nil, nil)

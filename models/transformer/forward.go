@@ -1,13 +1,13 @@
 package transformer
 
 import (
-	"errors"
 	"fmt"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
 	"gorgonorm/internal/extent"
+	"gorgonorm/internal/op"
 	"gorgonorm/layers"
 )
 
@@ -29,8 +29,11 @@ type NormNodes struct {
 // Forward adds a forward pass to the graph. The ids have type tensor.Int and shape (B, T), where
 // T is at most the context.
 func (m *Model) Forward(ids *G.Node) (*Activations, error) {
-	if ids == nil {
-		return nil, errors.New("transformer: ids are nil, want a node of shape (batch, time)")
+	if err := m.check(); err != nil {
+		return nil, err
+	}
+	if err := op.CheckNode(ids); err != nil {
+		return nil, fmt.Errorf("transformer: the node of ids %w, want one of shape (batch, time)", err)
 	}
 	s := ids.Shape()
 	if s.Dims() != 2 || s.TotalSize() == 0 || s[1] > m.config.Context {
@@ -91,6 +94,9 @@ func (m *Model) Logits(ids *G.Node) (*G.Node, error) {
 // Loss returns the mean cross-entropy of the next tokens, a scalar in nats. The targets have
 // shape (B, T).
 func (m *Model) Loss(logits, targets *G.Node) (*G.Node, error) {
+	if err := m.check(); err != nil {
+		return nil, err
+	}
 	loss, err := m.loss.Forward(logits, targets)
 	if err != nil {
 		return nil, fmt.Errorf("transformer: %w", err)

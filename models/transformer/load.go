@@ -1,13 +1,13 @@
 package transformer
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"gorgonorm/internal/op"
 	"gorgonorm/layers"
 )
 
@@ -30,8 +30,8 @@ import (
 // Load reads the file in blocks, twice: first to check it, with one error that lists all faults,
 // then to fill the model.
 func Load(g *G.ExprGraph, path string, given Config) (*Model, error) {
-	if g == nil {
-		return nil, errors.New("transformer: the graph is nil")
+	if err := op.CheckGraph(g); err != nil {
+		return nil, fmt.Errorf("transformer: the graph %w", err)
 	}
 	w, err := openWeights(path)
 	if err != nil {
@@ -57,6 +57,9 @@ func Load(g *G.ExprGraph, path string, given Config) (*Model, error) {
 // and leaves the model unchanged. If the file changes between the two passes over it, the model
 // may be loaded in part, and the error says so. No graph of the model may run during the call.
 func (m *Model) LoadFile(path string) error {
+	if err := m.check(); err != nil {
+		return err
+	}
 	w, err := openWeights(path)
 	if err != nil {
 		return err
@@ -79,6 +82,9 @@ type Matching struct {
 // nanoGPT's crop_block_size does. If the file has another format or a matching weight is not
 // finite, LoadMatching returns an error and leaves the model unchanged.
 func (m *Model) LoadMatching(path string, except ...string) (found Matching, err error) {
+	if err := m.check(); err != nil {
+		return found, err
+	}
 	w, err := openWeights(path)
 	if err != nil {
 		return found, err

@@ -5,6 +5,7 @@ package transformer
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -107,9 +108,20 @@ func (b *builder) linear(name string, in, out int, std float64) layers.Layer {
 	return l
 }
 
+// check returns an error for a model that no function of this package has made.
+func (m *Model) check() error {
+	if m == nil || m.wte == nil {
+		return errors.New("transformer: the model is nil or a zero value, want one from New or Load")
+	}
+	return nil
+}
+
 // On returns a placement of the model on a graph, which shares the model's weights and statistics.
 // Placements on the model's own graph also share the nodes of the weights.
 func (m *Model) On(g *G.ExprGraph, mode layers.Mode) (*Model, error) {
+	if err := m.check(); err != nil {
+		return nil, err
+	}
 	var err error
 	place := func(l layers.Layer) layers.Layer {
 		placed, e := l.On(g, mode)

@@ -1,6 +1,7 @@
 package transformer
 
 import (
+	"errors"
 	"math/rand/v2"
 
 	G "gorgonia.org/gorgonia"
@@ -32,11 +33,23 @@ func NewNormNoise(sigma float64, seed uint64) *NormNoise {
 }
 
 // MarshalBinary returns the state of the random numbers, from which UnmarshalBinary goes on.
-func (n *NormNoise) MarshalBinary() ([]byte, error) { return n.source.MarshalBinary() }
+func (n *NormNoise) MarshalBinary() ([]byte, error) {
+	if n.source == nil {
+		return nil, errZeroNoise
+	}
+	return n.source.MarshalBinary()
+}
+
+var errZeroNoise = errors.New("transformer: the noise is a zero value, want one from NewNormNoise")
 
 // UnmarshalBinary makes the next Draw that which followed the MarshalBinary of the state. It returns
 // an error for anything else.
-func (n *NormNoise) UnmarshalBinary(state []byte) error { return n.source.UnmarshalBinary(state) }
+func (n *NormNoise) UnmarshalBinary(state []byte) error {
+	if n.source == nil {
+		return errZeroNoise
+	}
+	return n.source.UnmarshalBinary(state)
+}
 
 // Draw replaces the noise in all graphs that have it. They must not run meanwhile.
 func (n *NormNoise) Draw() {

@@ -52,6 +52,9 @@ func (m *Model) Generate(prompt []int, s Sampling) iter.Seq2[int, error] {
 }
 
 func (m *Model) generate(prompt []int, s Sampling, yield func(id int) bool) error {
+	if err := m.check(); err != nil {
+		return err
+	}
 	if err := s.Validate(); err != nil {
 		return err
 	}

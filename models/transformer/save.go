@@ -1,7 +1,6 @@
 package transformer
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -21,8 +20,8 @@ const ExtraPrefix = namespace
 // SaveWith is Save with further tensors, such as those of an optimizer. Their names must begin with
 // ExtraPrefix.
 func (m *Model) SaveWith(w io.Writer, more layers.State) error {
-	if m == nil {
-		return errors.New("transformer: saving: the model is nil")
+	if err := m.check(); err != nil {
+		return err
 	}
 	all := m.tensors()
 	all[headWeight] = all[wteWeight]

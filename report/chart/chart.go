@@ -63,9 +63,21 @@ func (c Chart) AtTop(x float64, styles []Style) (crosses []Cross) {
 // CompareY orders points by Y.
 func CompareY(a, b Point) int { return cmp.Compare(a.Y, b.Y) }
 
-// Highest and Lowest return the points with the largest and the smallest Y.
-func Highest(ps []Point) Point { return slices.MaxFunc(ps, CompareY) }
-func Lowest(ps []Point) Point  { return slices.MinFunc(ps, CompareY) }
+// Highest and Lowest return the points with the largest and the smallest Y, a zero Point if there are
+// none.
+func Highest(ps []Point) (p Point) {
+	if len(ps) > 0 {
+		p = slices.MaxFunc(ps, CompareY)
+	}
+	return p
+}
+
+func Lowest(ps []Point) (p Point) {
+	if len(ps) > 0 {
+		p = slices.MinFunc(ps, CompareY)
+	}
+	return p
+}
 
 // The size of a chart in points. A page scales it to half its width, or to the width of a phone,
 // where the text is still readable.

@@ -52,7 +52,7 @@ func geometricMean(values []runlog.Float) runlog.Float {
 // in the test of Mann & Whitney 1947 (Ann. Math. Statist. 18).
 func Chance(n int) float64 {
 	p := 200.0
-	for i := 1; i <= n; i++ {
+	for i := 1; i <= n && p > 0; i++ {
 		p *= float64(i) / float64(n+i)
 	}
 	return p
