@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"runtime"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"gorgonorm/internal/cpu"
+	"gorgonorm/internal/host"
 	"gorgonorm/runlog"
 	"gorgonorm/train"
 )
@@ -37,6 +39,9 @@ func (l *Lab) Estimate(ctx context.Context, cs []runlog.Config, jobs int) (e Est
 			return e, err
 		}
 	}
+	if err := l.checkMemory(cs, e.Jobs); err != nil {
+		return e, err
+	}
 	costs := make(map[kind]train.Cost)
 	var times []time.Duration
 	for _, c := range cs {
@@ -57,7 +62,7 @@ func (l *Lab) Estimate(ctx context.Context, cs []runlog.Config, jobs int) (e Est
 // bestJobs measures whether one run at a time or one per thread is faster, and returns the
 // number of runs at a time.
 func (l *Lab) bestJobs(ctx context.Context, cs []runlog.Config) (int, error) {
-	most := min(runtime.GOMAXPROCS(0), len(cs))
+	most := min(runtime.GOMAXPROCS(0), len(cs), l.fitting(cs))
 	if most < 2 {
 		return 1, nil
 	}
@@ -70,6 +75,29 @@ func (l *Lab) bestJobs(ctx context.Context, cs []runlog.Config) (int, error) {
 		return 0, err
 	}
 	return faster(alone.Step, together.Step, most), nil
+}
+
+// fitting returns how many of the runs the memory has room for at a time, one or more.
+func (l *Lab) fitting(cs []runlog.Config) int {
+	have, known := host.Memory()
+	if !known || l.Text == nil { // without a text there are no runs
+		return math.MaxInt
+	}
+	largest := 0.0
+	for _, c := range cs {
+		largest = max(largest, train.Memory(c, len(l.Text.Vocabulary)))
+	}
+	return max(1, int(min(have/largest, math.MaxInt32)))
+}
+
+// checkMemory returns an error if the memory has no room for so many of the runs at a time.
+func (l *Lab) checkMemory(cs []runlog.Config, jobs int) error {
+	if n := l.fitting(cs); jobs > n {
+		have, _ := host.Memory()
+		return fmt.Errorf("lab: %d runs at a time need more than the %.3g GB of memory that there are: give -jobs %d",
+			jobs, have/1e9, n)
+	}
+	return nil
 }
 
 // faster returns the faster number of runs at a time, 1 or n, given the time of a step of

@@ -2,14 +2,17 @@ package lab
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"os"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"gorgonorm/internal/host"
 	"gorgonorm/runlog"
 	"gorgonorm/train"
 )
@@ -46,6 +49,28 @@ func TestNoMoreJobsThanRuns(t *testing.T) {
 	e, err := lab.Estimate(t.Context(), grid(200).Configs()[:2], 1000)
 	require.NoError(t, err)
 	require.Equal(t, 2, e.Jobs)
+}
+
+// TestNoMoreJobsThanMemory has runs of which the machine can hold one, but not hundreds.
+func TestNoMoreJobsThanMemory(t *testing.T) {
+	t.Parallel()
+	lab := Lab{Text: corpus(t, verse), Dir: t.TempDir()}
+	cs := slices.Repeat(grid(200).Configs()[:1], 1000)
+	have, known := host.Memory()
+	if !known {
+		t.Skip("the machine's memory is unknown")
+	}
+	for i := range cs { // larger until a few fill the memory
+		for train.Memory(cs[i], 27) < have/5 {
+			cs[i].Channels *= 2
+		}
+	}
+	n := lab.fitting(cs)
+	require.Positive(t, n)
+	require.Less(t, n, 6)
+	_, err := lab.Estimate(t.Context(), cs, 500)
+	require.ErrorContains(t, err, "lab: 500 runs at a time need more than the ")
+	require.ErrorContains(t, err, fmt.Sprintf("give -jobs %d", n))
 }
 
 func TestCostOfARun(t *testing.T) {

@@ -31,7 +31,8 @@ func Defaults() Config {
 	}
 }
 
-// Check returns an error for the first setting that a run on the text cannot have.
+// Check returns an error for the first setting that a run on the text cannot have, or if the run needs
+// more memory than the machine has.
 func Check(c Config, text *Corpus) error {
 	if err := text.check(); err != nil {
 		return err
@@ -42,7 +43,10 @@ func Check(c Config, text *Corpus) error {
 	if err := checkDomains(c, text); err != nil {
 		return err
 	}
-	return text.first(c.TextShare).CheckContext(c.Context)
+	if err := text.first(c.TextShare).CheckContext(c.Context); err != nil {
+		return err
+	}
+	return checkMemory(c, len(text.Vocabulary))
 }
 
 // modelOf returns the config of the run's model, or an error for the first setting that

@@ -33,7 +33,7 @@ func TestNoPanics(t *testing.T) {
 			"WriteRun": WriteRun, "ZeroGrad": ZeroGrad, "NewAdamW": NewAdamW, "Defaults": Defaults, "Pending": Pending,
 			"StartFrom": StartFrom, "ReadCorpus": ReadCorpus, "ReadDomains": ReadDomains, "MeasureCost": MeasureCost,
 			"Evaluate": Evaluate[int32], "WithCheckpoints": WithCheckpoints, "Finished": Finished, "ReadRun": ReadRun,
-			"Train": Train,
+			"Train": Train, "Memory": Memory,
 		},
 		Values: []any{
 			c, text, &Corpus{Vocabulary: []rune("ab"), Train: []int32{0, 1, 9}, Val: []int32{-1}},
