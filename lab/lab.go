@@ -89,11 +89,14 @@ func (l *Lab) Run(ctx context.Context, cs []runlog.Config) error {
 	if err := os.MkdirAll(l.Dir, 0o777); err != nil {
 		return fmt.Errorf("lab: %w", err)
 	}
-	dir, err := os.Stat(l.Dir)
+	dir, err := os.Open(l.Dir) // while it is open, no new directory can be taken for it
 	if err != nil {
 		return fmt.Errorf("lab: %w", err)
 	}
-	l.dir = dir
+	defer dir.Close()
+	if l.dir, err = dir.Stat(); err != nil {
+		return fmt.Errorf("lab: %w", err)
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	jobs := max(1, min(l.Jobs, len(cs)))

@@ -312,6 +312,7 @@ func TestARemovedDirectoryIsAnError(t *testing.T) {
 	text, c := corpus(t, verse), grid(6).Configs()[0]
 	for name, replace := range map[string]func(dir string) error{
 		"gone":      os.RemoveAll,
+		"made anew": func(dir string) error { return errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o777)) },
 		"a new one": func(dir string) error { return errors.Join(os.Rename(dir, dir+".away"), os.Mkdir(dir, 0o777)) },
 		"a file":    func(dir string) error { return errors.Join(os.RemoveAll(dir), os.WriteFile(dir, nil, 0o666)) },
 	} {

@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -121,6 +122,10 @@ const oneSignal = time.Second
 // Main runs a program and exits with its status. Ctrl-C cancels the program's context; another
 // Ctrl-C, a second later or more, ends the program at once.
 func Main(run func(ctx context.Context, args []string, stdout, stderr io.Writer) int) {
+	if err := checkFiles(); err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", filepath.Base(os.Args[0]), err)
+		os.Exit(Failed)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, func() { time.AfterFunc(oneSignal, stop) })
