@@ -68,6 +68,16 @@ func Write(dir string, r Run, weights func(io.Writer) error, checkModel ModelChe
 	return syncDir(parent)
 }
 
+// WriteConfig writes a run's config.json into a directory that has none, for programs that read
+// weights there.
+func WriteConfig(dir string, c Config) error {
+	path := filepath.Join(dir, configFile)
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	return WriteFile(path, indented(c))
+}
+
 // replace renames temp to dir, unless dir holds the same run, finished. It first renames
 // an existing dir, so that no other process finds it half removed.
 func replace(temp, dir string, c Config, checkModel ModelCheck) error {

@@ -22,7 +22,8 @@ import (
 // AdamW's moments, the random states, the record so far. It ends with its SHA-256. Dir keeps the
 // last two. A run that is stopped at any moment, even while it saves, and is trained again with the
 // same Dir goes on from the last one that is whole, and ends with the same bits as a run that was
-// never stopped. StartFrom starts another run from one.
+// never stopped. StartFrom starts another run from one. The run's config.json is beside them, for
+// programs that need the vocabulary.
 type Checkpoints struct {
 	Dir   string // of this run alone, which Train makes
 	Every Interval
@@ -144,6 +145,9 @@ func (k *keeper) write(l *loop, run *Run) error {
 	}
 	err := runlog.WriteFile(k.path(len(run.Steps)), func(w io.Writer) error { return l.write(w, run) })
 	if err != nil {
+		return err
+	}
+	if err := runlog.WriteConfig(k.Dir, run.Config); err != nil {
 		return err
 	}
 	all, err := steps(k.Dir)

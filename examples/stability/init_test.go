@@ -5,11 +5,13 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -75,6 +77,32 @@ func TestInitContinues(t *testing.T) {
 }
 
 // TestInitListsWhatEachNormLoads also checks that norms which load the same share a note.
+func TestInitFromACheckpointTakesTheOptimizer(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	args, out := small(t, "-norms", "layer", "-lr", "1e-2", "-layers", "2", "-channels", "16", "-steps", "100000",
+		"-jobs", "1", "-checkpoint-every", "5")
+	saved := func() []string {
+		found, err := filepath.Glob(filepath.Join(out, "checkpoints", "*", "step*.safetensors"))
+		require.NoError(t, err)
+		return found
+	}
+	go func() {
+		for len(saved()) == 0 && ctx.Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+		cancel()
+	}()
+	require.Equal(t, cli.Interrupted, run(ctx, args, io.Discard, io.Discard))
+	found := saved()
+	require.NotEmpty(t, found)
+	args, _ = tuned(t, found[0], "-norms", "layer,rms")
+	_, stderr := succeed(t, args)
+	require.Equal(t, "the text has the ids of "+found[0]+", whose vocabulary has 28 characters\n"+
+		"the models have 2 layers, 2 heads, 16 channels, a context of 8 and no biases\n"+
+		found[0]+" is a checkpoint: AdamW starts with its moments\n"+
+		"layer, rms: 15 of 15 tensors from "+found[0]+"\n", initNotes(t, stderr))
+}
+
 func TestInitListsWhatEachNormLoads(t *testing.T) {
 	dir, _ := trainedRun(t)
 	from := "tensors from " + filepath.Join(dir, "model.safetensors")
