@@ -2,6 +2,7 @@ package train
 
 import (
 	"bytes"
+	"cmp"
 	"compress/flate"
 	"fmt"
 	"math/rand/v2"
@@ -100,7 +101,9 @@ func interleaved(domains [][]int) []int {
 			all = append(all, placed{at, 2*i + 1, len(places)})
 		}
 	}
-	slices.SortStableFunc(all, func(a, b placed) int { return a.odd*b.n - b.odd*a.n })
+	slices.SortStableFunc(all, func(a, b placed) int { // in 64 bits also where an int has 32
+		return cmp.Compare(int64(a.odd)*int64(b.n), int64(b.odd)*int64(a.n))
+	})
 	var places []int
 	for _, p := range all {
 		places = append(places, p.at)
