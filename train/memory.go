@@ -18,11 +18,19 @@ func Memory(c Config, vocabulary int) float64 {
 		perAttention = 3
 		size, rest   = 4, 40e6 // of a float32, and of a program without a model
 	)
+	product := func(factors ...float64) float64 { // with no sum, which some compilers would fuse with it
+		p := 1.0
+		for _, f := range factors {
+			p *= f
+		}
+		return p
+	}
 	layers, channels, context := float64(c.Layers), float64(c.Channels), float64(c.Context)
-	tokens := float64(c.Batch) * context
-	weights := layers*12*channels*channels + (float64(vocabulary)+context)*channels
-	return rest + size*(perWeight*weights+tokens*(layers*perFeature*channels+perLogit*float64(vocabulary))+
-		perAttention*layers*float64(c.Heads)*tokens*context)
+	tokens := product(float64(c.Batch), context)
+	weights := product(12, layers, channels, channels) + product(float64(vocabulary)+context, channels)
+	numbers := product(perWeight, weights) + product(perFeature, layers, tokens, channels) +
+		product(perLogit, tokens, float64(vocabulary)) + product(perAttention, layers, float64(c.Heads), tokens, context)
+	return rest + product(size, numbers)
 }
 
 // checkMemory returns an error if a run needs more memory than the machine has.

@@ -54,7 +54,7 @@ func TestErrors(t *testing.T) {
 		want   string
 	}{
 		{"-only gauss,x", cli.Misused, `unknown claim "x", want some of `},
-		{"-seeds 1", cli.Misused, "-seeds is 1, want 2 or more"},
+		{"-seeds 1", cli.Misused, "-seeds is 1, want 2 to 1000"},
 		{"-jobs -1", cli.Misused, "-jobs is -1, want 0 or more"},
 		{"-out=", cli.Misused, "-out is empty, want a directory"},
 		{"more", cli.Misused, `unexpected argument "more"`},
