@@ -152,7 +152,7 @@ func TestOptionsThatCannotBe(t *testing.T) {
 	t.Parallel()
 	for want, o := range map[string]Options{
 		"-out is empty, want a directory":                    {Seeds: 5},
-		"-seeds is 1, want 2 or more: an interval needs two": {Out: "x", Seeds: 1},
+		"-seeds is 1, want 2 to 1000: an interval needs two": {Out: "x", Seeds: 1},
 		"-jobs is -1, want 0 or more":                        {Out: "x", Seeds: 5, Jobs: -1},
 		`unknown claim "x", want some of ` + strings.Join(Names(), ", "): {
 			Out: "x", Seeds: 5, Only: []string{"gauss", "x"},

@@ -17,12 +17,12 @@ func TestMemoryIsEstimated(t *testing.T) {
 	text.Train, text.Val = make([]int32, 20_000), make([]int32, 20_000)
 	for name, change := range map[string]func(*Config){
 		"small":           func(*Config) {},
-		"a large batch":   func(c *Config) { c.Batch *= 4 },
+		"a large batch":   func(c *Config) { c.Batch *= 3 },
 		"a long context":  func(c *Config) { c.Context, c.Batch = 1024, 1 },
-		"wide":            func(c *Config) { c.Channels = 512 },
+		"wide":            func(c *Config) { c.Channels = 384 },
 		"deep":            func(c *Config) { c.Layers = 12 },
-		"few long heads":  func(c *Config) { c.Context, c.Batch, c.Heads = 2048, 1, 2 },
-		"many long heads": func(c *Config) { c.Context, c.Batch, c.Heads = 1024, 1, 16 },
+		"few long heads":  func(c *Config) { c.Context, c.Batch, c.Heads, c.Layers = 2048, 1, 2, 2 },
+		"many long heads": func(c *Config) { c.Context, c.Batch, c.Heads, c.Layers = 1024, 1, 16, 2 },
 	} {
 		c := Defaults()
 		change(&c)
