@@ -90,12 +90,14 @@ func check(runs []Planned) error {
 }
 
 // AddToPlan adds runs to the plan in a directory, and says what added them. It replaces a plan
-// that is broken. Other processes may add runs at the same time: AddToPlan writes again until the
-// plan holds its own.
+// that is broken. Other processes may add runs at the same time: AddToPlan locks the directory or,
+// where there are no locks, writes again until the plan holds its own.
 func AddToPlan(dir string, from Provenance, runs []Planned) error {
 	if err := check(runs); err != nil {
 		return fmt.Errorf("adding to %s: %w", filepath.Join(dir, PlanFile), err)
 	}
+	unlock, locked := lockDir(dir)
+	defer unlock()
 	const tries, pause = 20, 20 * time.Millisecond
 	for range tries {
 		before, _ := ReadPlan(dir)
@@ -110,6 +112,9 @@ func AddToPlan(dir string, from Provenance, runs []Planned) error {
 		}
 		if err := WriteFile(filepath.Join(dir, PlanFile), indented(after)); err != nil {
 			return err
+		}
+		if locked {
+			return nil
 		}
 		time.Sleep(pause) // in which others may replace it
 		if now, err := ReadPlan(dir); err == nil && now != nil && now.Holds(runs) {

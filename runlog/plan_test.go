@@ -19,7 +19,7 @@ func plannedAt(lr float64) Planned {
 func TestPlansOfSeveralProcessesAreOne(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	const processes = 8
+	const processes = 40
 	errs := make([]error, processes)
 	var all sync.WaitGroup
 	for i := range processes {

@@ -1,6 +1,7 @@
 package runlog
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -84,6 +85,19 @@ func tryLock(path string) (lock *flock.Flock, held bool, err error) {
 		return nil, false, errors.Join(err, lock.Close())
 	}
 	return lock, held, nil
+}
+
+// lockDir waits for a lock on a directory, and reports whether it has it. It does without one where
+// there are no locks, or if another process has held it for longer than any needs it.
+func lockDir(dir string) (unlock func(), locked bool) {
+	if runtime.GOOS == "windows" {
+		return func() {}, false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	lock := flock.New(dir, flock.SetFlag(os.O_RDONLY))
+	held, err := lock.TryLockContext(ctx, time.Millisecond)
+	return func() { _ = lock.Close() }, held && err == nil
 }
 
 // RemoveStale removes what processes that were killed have left half written in a directory of runs.

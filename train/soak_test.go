@@ -68,6 +68,7 @@ func TestRunsSideBySide(t *testing.T) {
 		require.NoError(t, err)
 		want[i] = left(t, m, r)
 	}
+	G.Use(blas.Implementation{}) // which Gorgonia keeps in a variable that nothing guards
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	ended := make(chan struct{})
 	var others, runs sync.WaitGroup
@@ -82,7 +83,6 @@ func TestRunsSideBySide(t *testing.T) {
 		}
 	})
 	others.Go(func() {
-		G.Use(blas.Implementation{})
 		var first []float32
 		for {
 			select {
