@@ -22,8 +22,9 @@ type Estimate struct {
 }
 
 // Estimate times a few steps of each kind of model among the runs, jobs at a time, and
-// computes the time of all runs from them. A run that was stopped takes its remaining steps. If jobs is 0, it first measures which is faster,
-// one run at a time on all threads or one run per thread.
+// computes the time of all runs from them. A run that was stopped takes its remaining steps.
+// If jobs is 0, it first measures which is faster, one run at a time on all threads or one run
+// per thread.
 func (l *Lab) Estimate(ctx context.Context, cs []runlog.Config, jobs int) (e Estimate, err error) {
 	defer cpu.SetThreads(0)
 	from, err := l.Resumable(cs)

@@ -122,9 +122,11 @@ func (p *Plan) Prepare() error {
 	if p.from, err = l.Resumable(p.pending); err != nil {
 		return err
 	}
-	finished := slices.DeleteFunc(slices.Clone(p.planned), func(c runlog.Config) bool {
-		return slices.Contains(p.pending, c)
-	})
+	pending := make(map[string]bool)
+	for _, c := range p.pending {
+		pending[c.ID()] = true
+	}
+	finished := slices.DeleteFunc(slices.Clone(p.planned), func(c runlog.Config) bool { return pending[c.ID()] })
 	if err := l.removeSaved(finished...); err != nil || len(p.pending) > 0 {
 		return err
 	}

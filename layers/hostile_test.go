@@ -69,7 +69,8 @@ func TestNoPanics(t *testing.T) {
 	made(second2(NewQKNorm(2, query, key)))
 	stack := Stack{norm, rms}
 	values = append(values, stack, Stack{norm, nil}, Stack{nil},
-		Stack{(*BatchNorm)(nil)}, (*RMSNorm)(nil), (*BatchNorm)(nil), stack.Snapshot(), norm.State(), State{"weight": nil}, State{"": nil})
+		Stack{(*BatchNorm)(nil)}, (*RMSNorm)(nil), (*BatchNorm)(nil), stack.Snapshot(),
+		norm.State(), State{"weight": nil}, State{"": nil})
 	hostile.Test(t, hostile.Package{
 		Functions: map[string]any{
 			"AddNorm": AddNorm, "Grad": Grad, "Normal": Normal, "CombineMoments": CombineMoments, "ReadState": ReadState,

@@ -1,7 +1,6 @@
 package layers
 
 import (
-	"reflect"
 	"slices"
 
 	G "gorgonia.org/gorgonia"
@@ -47,7 +46,7 @@ func NewQKNorm(heads int, query, key RowNorm, opts ...Option) (*QKNorm, error) {
 	if heads < 1 {
 		return nil, m.errorf("has %d heads, want 1 or more", heads)
 	}
-	if isNil(query) || isNil(key) {
+	if op.IsNil(query) || op.IsNil(key) {
 		return nil, m.errorf("the query's or the key's norm is nil")
 	}
 	q, k := query.self(), key.self()
@@ -75,12 +74,6 @@ func NewQKNorm(heads int, query, key RowNorm, opts ...Option) (*QKNorm, error) {
 	m.g, m.dtype = q.g, q.dtype
 	m.learnables = slices.Concat(q.learnables, k.learnables)
 	return &QKNorm{module: m, heads: heads, size: size, query: query, key: key}, nil
-}
-
-// isNil reports whether there is no layer, or a nil pointer to one.
-func isNil(l Layer) bool {
-	v := reflect.ValueOf(l)
-	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 // Forward returns qkv with queries and keys normalized, in its shape.
@@ -112,7 +105,7 @@ func (l *QKNorm) Fwd(qkv G.Input) G.Result { return fwd(l, qkv) }
 // learnables. The mode makes no difference.
 func (l *QKNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
 	for _, norm := range []RowNorm{l.query, l.key} { // check both before one is placed
-		if isNil(norm) {
+		if op.IsNil(norm) {
 			return nil, l.errorf("is not from NewQKNorm")
 		}
 		if err := norm.self().checkGraph(g); err != nil {
@@ -148,7 +141,7 @@ func (l *QKNorm) Load(s State) error {
 func (l *QKNorm) rejoin() error { return l.Norms().Rejoin() }
 
 func (l *QKNorm) parts() compound {
-	if isNil(l.query) || isNil(l.key) { // it is not from NewQKNorm
+	if op.IsNil(l.query) || op.IsNil(l.key) { // it is not from NewQKNorm
 		return nil
 	}
 	return compound{{"query.", l.query}, {"key.", l.key}}

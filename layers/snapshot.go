@@ -33,7 +33,7 @@ func (s Stack) Snapshot() *Snapshot {
 	snapshot := new(Snapshot)
 	for _, l := range s {
 		m, ok := l.(interface{ self() *module })
-		if !ok || isNil(l) {
+		if !ok || op.IsNil(l) {
 			continue
 		}
 		for _, b := range m.self().buffers {

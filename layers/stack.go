@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	G "gorgonia.org/gorgonia"
+
+	"gorgonorm/internal/op"
 )
 
 // Stack is a list of layers with a common State, such as the layers of a model. A layer that is nil is
@@ -15,7 +17,7 @@ type Stack []Layer
 
 // check returns an error for the first layer that is nil.
 func (s Stack) check() error {
-	if i := slices.IndexFunc(s, isNil); i >= 0 {
+	if i := slices.IndexFunc(s, func(l Layer) bool { return op.IsNil(l) }); i >= 0 {
 		return fmt.Errorf("layers: layer %d of %d is nil", i, len(s))
 	}
 	return nil
@@ -24,7 +26,7 @@ func (s Stack) check() error {
 // Learnables returns the learnables of all layers, in the order of the layers.
 func (s Stack) Learnables() (n G.Nodes) {
 	for _, l := range s {
-		if !isNil(l) {
+		if !op.IsNil(l) {
 			n = append(n, l.Learnables()...)
 		}
 	}
@@ -68,7 +70,7 @@ func (s Stack) Rejoin() error {
 func (s Stack) parts() (c compound) {
 	taken, last := make(map[string]bool), make(map[string]int)
 	for _, l := range s {
-		if isNil(l) {
+		if op.IsNil(l) {
 			continue
 		}
 		name := l.Name()

@@ -22,7 +22,7 @@ import (
 //
 // x and branch must have one type and one shape, which the norm's Forward takes, and be on its graph.
 func AddNorm(norm Layer, x, branch *G.Node) (sum, y *G.Node, err error) {
-	if isNil(norm) {
+	if op.IsNil(norm) {
 		return nil, nil, errors.New("layers: AddNorm: the norm is nil")
 	}
 	residual := Residual{stateless("Residual", config{name: norm.Name() + ".residual"})}

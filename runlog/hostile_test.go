@@ -23,7 +23,8 @@ func TestNoPanics(t *testing.T) {
 	hostile.Test(t, hostile.Package{
 		Functions: map[string]any{
 			"AddToPlan": AddToPlan, "Below": Below, "CheckCheckpoint": CheckCheckpoint, "RemoveStale": RemoveStale,
-			"SameRun": SameRun, "Spikes": Spikes, "Write": Write, "WriteFile": WriteFile, "WriteConfig": WriteConfig, "Pending": Pending,
+			"SameRun": SameRun, "Spikes": Spikes, "Write": Write, "WriteFile": WriteFile, "WriteConfig": WriteConfig,
+			"Pending":       Pending,
 			"LRSensitivity": LRSensitivity, "Largest": Largest, "LargestRate": LargestRate, "MeanStd": MeanStd,
 			"Median": Median, "Places": Places, "ReadPlan": ReadPlan, "PlannedOf": PlannedOf, "ReadAll": ReadAll,
 			"Finished": Finished, "Read": Read,

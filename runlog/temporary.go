@@ -74,13 +74,20 @@ func (t temporary) remove() {
 
 var errNoLocks = errors.New("there are no locks")
 
+// lockOf returns the lock of a file or a directory, nil on Windows, where an open file cannot be renamed.
+func lockOf(path string) *flock.Flock {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	return flock.New(path, flock.SetFlag(os.O_RDONLY))
+}
+
 // tryLock locks a file or a directory if no other process has, or returns an error if locks are not
 // supported there.
 func tryLock(path string) (lock *flock.Flock, held bool, err error) {
-	if runtime.GOOS == "windows" { // where an open file cannot be renamed
+	if lock = lockOf(path); lock == nil {
 		return nil, false, errNoLocks
 	}
-	lock = flock.New(path, flock.SetFlag(os.O_RDONLY))
 	if held, err = lock.TryLock(); err != nil {
 		return nil, false, errors.Join(err, lock.Close())
 	}
@@ -90,12 +97,12 @@ func tryLock(path string) (lock *flock.Flock, held bool, err error) {
 // lockDir waits for a lock on a directory, and reports whether it has it. It does without one where
 // there are no locks, or if another process has held it for longer than any needs it.
 func lockDir(dir string) (unlock func(), locked bool) {
-	if runtime.GOOS == "windows" {
+	lock := lockOf(dir)
+	if lock == nil {
 		return func() {}, false
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	lock := flock.New(dir, flock.SetFlag(os.O_RDONLY))
 	held, err := lock.TryLockContext(ctx, time.Millisecond)
 	return func() { _ = lock.Close() }, held && err == nil
 }

@@ -72,20 +72,15 @@ func parameters(model []G.ValueGrad) ([]parameter, error) {
 
 // label returns the name of a weight, or its index in the model if it has none.
 func label(index int, vg G.ValueGrad) string {
-	if n, ok := vg.(G.Namer); ok && !isNil(vg) {
+	if n, ok := vg.(G.Namer); ok && !op.IsNil(vg) {
 		return n.Name()
 	}
 	return fmt.Sprintf("weight %d", index)
 }
 
-func isNil(vg G.ValueGrad) bool {
-	v := reflect.ValueOf(vg)
-	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
-}
-
 // newParameter returns the parameter of a node, or nil if the node has no elements.
 func newParameter(index int, vg G.ValueGrad) (parameter, error) {
-	if isNil(vg) {
+	if op.IsNil(vg) {
 		return nil, errors.New("is nil")
 	}
 	value := vg.Value()

@@ -31,7 +31,8 @@ func TestAKilledGridGoesOn(t *testing.T) {
 		t.Skip("starts many processes")
 	}
 	more := []string{
-		"-norms", "batch,rms", "-lr", "0.01", "-steps", "800", "-jobs", "1", "-checkpoint-every", "8", "-eval-every", "100", "-probe-every", "20",
+		"-norms", "batch,rms", "-lr", "0.01", "-steps", "800", "-jobs", "1", "-checkpoint-every", "8",
+		"-eval-every", "100", "-probe-every", "20",
 	}
 	args, out := small(t, more...)
 	succeed(t, args)

@@ -54,8 +54,10 @@ func Test(t *testing.T, p Package) {
 			assert.Contains(t, p.Functions, name, "an exported function that is not called here")
 		}
 	}
-	c := &caller{values: make(map[reflect.Type][]reflect.Value), tries: p.Tries, most: p.Most, rng: rand.New(rand.NewPCG(1, 2))}
-	c.causes = make(map[string]bool)
+	c := &caller{
+		values: make(map[reflect.Type][]reflect.Value), causes: make(map[string]bool),
+		tries: p.Tries, most: p.Most, rng: rand.New(rand.NewPCG(1, 2)),
+	}
 	defer func() { t.Logf("%d calls", c.calls) }()
 	seen := make(map[string]bool)
 	for _, v := range p.Values {

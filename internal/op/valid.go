@@ -7,6 +7,12 @@ import (
 	G "gorgonia.org/gorgonia"
 )
 
+// IsNil reports whether an interface holds nothing, or a nil pointer.
+func IsNil(x any) bool {
+	v := reflect.ValueOf(x)
+	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
+}
+
 // CheckNode returns an error, a predicate, for a node that Gorgonia cannot work with: nil, or one that
 // no function of Gorgonia's has made.
 func CheckNode(n *G.Node) error {

@@ -16,7 +16,8 @@ func FuzzOpen(f *testing.F) {
 	for _, header := range []string{
 		"{}", "[]", `{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`,
 		`{"x":{"dtype":"F64","shape":[],"data_offsets":[0,8]},"__metadata__":{"a":"b"}}`,
-		`{"x":{"dtype":"BF16","shape":[2,0],"data_offsets":[0,0]},"num_batches_tracked":{"dtype":"I64","shape":[],"data_offsets":[0,8]}}`,
+		`{"x":{"dtype":"BF16","shape":[2,0],"data_offsets":[0,0]},` +
+			`"num_batches_tracked":{"dtype":"I64","shape":[],"data_offsets":[0,8]}}`,
 		`{"x":{"dtype":"U8","shape":[4294967296,4294967296],"data_offsets":[0,0]}}`,
 	} {
 		f.Add(file(header, 4))

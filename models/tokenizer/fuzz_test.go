@@ -66,7 +66,8 @@ func FuzzTokenizerJSON(f *testing.F) {
 
 // FuzzAdded reads any companion files of a vocabulary.
 func FuzzAdded(f *testing.F) {
-	f.Add([]byte(`{"tokenizer_class": "GPT2Tokenizer", "added_tokens_decoder": {"547": {"content": "<x>", "lstrip": true}}}`),
+	f.Add([]byte(`{"tokenizer_class": "GPT2Tokenizer", `+
+		`"added_tokens_decoder": {"547": {"content": "<x>", "lstrip": true}}}`),
 		[]byte(`{"bos_token": "<x>"}`), []byte(`{"<y>": 548}`))
 	vocab, err := os.ReadFile(filepath.Join(golden, "vocab.json"))
 	require.NoError(f, err)

@@ -3,11 +3,11 @@ package transformer
 import (
 	"fmt"
 	"math"
-	"reflect"
 	"slices"
 
 	G "gorgonia.org/gorgonia"
 
+	"gorgonorm/internal/op"
 	"gorgonorm/layers"
 )
 
@@ -85,7 +85,7 @@ func (b *builder) norm(name string) layers.Layer {
 	}
 	l, err := b.Norm.New(b.g, name, b.Channels, b.Bias, opts...)
 	b.keep(err)
-	if v := reflect.ValueOf(l); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
+	if op.IsNil(l) {
 		b.keep(fmt.Errorf("the function New of the norm %q has returned no layer", b.Norm.Name))
 	}
 	return l

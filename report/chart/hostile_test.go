@@ -14,7 +14,9 @@ func TestNoPanics(t *testing.T) {
 			"Linear": Linear, "Named": Named, "Log": Log, "Drawable": Drawable, "CompareY": CompareY, "Highest": Highest,
 			"Lowest": Lowest, "Variables": Variables,
 		},
-		Values: []any{Linear("x", 0, 1), Log("y", 1, 10), Chart{X: Linear("x", 0, 1), Y: Log("y", 1, 10)}, Style{}, Point{1, 2}},
-		Tries:  300,
+		Values: []any{
+			Linear("x", 0, 1), Log("y", 1, 10), Chart{X: Linear("x", 0, 1), Y: Log("y", 1, 10)}, Style{}, Point{1, 2},
+		},
+		Tries: 300,
 	})
 }
