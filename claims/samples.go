@@ -236,7 +236,7 @@ func gradientSquares(a arm, s mlp, seed uint64, draw int) ([]float64, error) {
 		if h, err = norm.Forward(h); err != nil {
 			return nil, err
 		}
-		if h, err = G.Rectify(h); err != nil {
+		if h, err = relu(h); err != nil {
 			return nil, err
 		}
 		outputs = append(outputs, h)
@@ -262,6 +262,16 @@ func gradientSquares(a arm, s mlp, seed uint64, draw int) ([]float64, error) {
 		}
 	}
 	return squares, nil
+}
+
+// relu returns h where it is at least zero, and zero elsewhere. Gorgonia's Rectify is the same product, but
+// counts its calls in a variable without a lock, so graphs could not be built side by side.
+func relu(h *G.Node) (*G.Node, error) {
+	positive, err := G.Gte(h, G.NewConstant(float32(0)), true)
+	if err != nil {
+		return nil, err
+	}
+	return G.HadamardProd(h, positive)
 }
 
 // batchGrowth is Yang et al.'s growth of the squared gradient per layer under BatchNorm.
