@@ -28,6 +28,7 @@ type Server struct {
 	root     *os.Root // nil until the directory exists
 	dir      string
 
+	first     sync.Once // renders for the first client
 	rendering sync.Mutex
 	dirty     chan struct{} // holds a value if the page has to be rendered
 	stopped   chan struct{} // closed when the training has ended
@@ -167,14 +168,14 @@ func (s *Server) renderOne() {
 	s.wake()
 }
 
-// current returns the page and its version. The first client waits until there is one.
+// current returns the page and its version. The first clients wait until there is one, and share it.
 func (s *Server) current() ([]byte, int) {
-	s.mu.Lock()
-	none := s.version == 0
-	s.mu.Unlock()
-	if none {
+	rendered := false
+	s.first.Do(func() {
 		s.renderOne()
-	} else {
+		rendered = true
+	})
+	if !rendered {
 		s.order() // if it is stale, because nobody was looking
 	}
 	s.mu.Lock()
