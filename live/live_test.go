@@ -67,15 +67,12 @@ func events(t *testing.T, s *Server, query string) <-chan []string {
 	return all
 }
 
-// hung is longer than a busy machine takes for anything that is not waited for.
-const hung = time.Minute
-
 func next(t *testing.T, events <-chan []string) []string {
 	t.Helper()
 	select {
 	case e := <-events:
 		return e
-	case <-time.After(hung):
+	case <-time.After(10 * time.Second):
 		require.Fail(t, "no event")
 		return nil
 	}
@@ -214,7 +211,7 @@ func TestSlowAndBrokenClientsDoNoHarm(t *testing.T) {
 	for range 2000 { // more than the buffers of the connections
 		s.Show([]string{line})
 	}
-	require.Less(t, time.Since(began), hung, "it does not wait")
+	require.Less(t, time.Since(began), 2*time.Second, "it does not wait")
 	next(t, good)
 	for {
 		_, page, _ := get(t, s.URL())
@@ -224,7 +221,7 @@ func TestSlowAndBrokenClientsDoNoHarm(t *testing.T) {
 	}
 	closed := time.Now()
 	s.Close()
-	require.Less(t, time.Since(closed), hung)
+	require.Less(t, time.Since(closed), 3*patience)
 }
 
 func TestTooManyClients(t *testing.T) {
@@ -338,7 +335,7 @@ func TestNothingIsLeft(t *testing.T) {
 		require.NoError(t, s.Close())
 	}
 	http.DefaultClient.CloseIdleConnections()
-	for end := time.Now().Add(hung); runtime.NumGoroutine() > before && time.Now().Before(end); {
+	for end := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before && time.Now().Before(end); {
 		time.Sleep(10 * time.Millisecond)
 	}
 	require.LessOrEqual(t, runtime.NumGoroutine(), before)

@@ -110,7 +110,7 @@ func TestIndexDoesNotKeepItsGraph(t *testing.T) {
 		runtime.GC()
 		_, kept := indexes.Load(key)
 		return key.Value() == nil && !kept
-	}, time.Minute, time.Millisecond)
+	}, 10*time.Second, time.Millisecond)
 }
 
 func TestGraphsAreBuiltInParallel(t *testing.T) {
