@@ -119,10 +119,11 @@ func (s *Server) wake() {
 	}
 }
 
-// renderAll renders the page whenever that is asked for, and rests for a hundred times as long as
-// that took.
+// share is the part of one core's time, as one of so many, that rendering may take.
+const share = 100
+
+// renderAll renders the page whenever that is asked for, and rests for share times as long as that took.
 func (s *Server) renderAll() {
-	const share = 100
 	for {
 		select {
 		case <-s.dirty:

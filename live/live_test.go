@@ -153,11 +153,12 @@ func TestThePageIsRenderedWhenItChanges(t *testing.T) {
 // TestManyChangesAreFewRenderings, never two at a time.
 func TestManyChangesAreFewRenderings(t *testing.T) {
 	t.Parallel()
+	const took = 20 * time.Millisecond
 	var renders, now atomic.Int64
 	s, err := Listen(":0", t.TempDir(), func(w io.Writer) error {
 		assert.EqualValues(t, 1, now.Add(1))
 		defer now.Add(-1)
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(took)
 		_, err := fmt.Fprintf(w, "<html><body>%d</body></html>", renders.Add(1))
 		return err
 	})
@@ -178,7 +179,7 @@ func TestManyChangesAreFewRenderings(t *testing.T) {
 		})
 	}
 	all.Wait()
-	const rest = 100 * 20 * time.Millisecond
+	const rest = share * took
 	require.LessOrEqual(t, renders.Load(), 2+int64(time.Since(began)/rest), "for the first client, and after each rest")
 	next(t, news)
 	require.NoError(t, s.Close())
